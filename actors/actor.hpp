@@ -1,0 +1,82 @@
+#pragma once
+
+#include <troupe/actors/spawn.hpp>
+#include <troupe/runtime/check.hpp>
+#include <troupe/runtime/task.hpp>
+
+#include <source_location>
+#include <utility>
+
+namespace troupe {
+
+/// The base of an actor class: a class with a mailbox, whose public `on(M)` is called for each message, one at a time.
+///
+///     struct deposit { std::int64_t cents; };
+///     struct balance { using reply = std::int64_t; };
+///     class account : public troupe::actor<troupe::protocol<deposit, balance>> {
+///      public:
+///       void on(deposit d) { cents_ += d.cents; }
+///       std::int64_t on(balance) { return cents_; }
+///      private:
+///       std::int64_t cents_ = 0;
+///     };
+///
+/// A handler returns nothing, the message's reply, or a `coro` of either. While a coroutine handler waits, the next message
+/// waits too. A handler that throws `rejected` refuses a request; anything else it throws crashes the actor: who asked gets
+/// the exception, the failure handler hears of it, and the actor stops.
+///
+/// Life: made by `spawn` only; `on_start` before the first message; `on_stop` after the last, when its children have
+/// stopped. A derived class may replace either, plain or as `coro<>`; both must be public.
+/// Threads: everything runs on the actor's loop. Its state needs no lock.
+template <class P>
+class actor {
+ public:
+  using protocol_type = P;
+  using actor_type = actor;
+
+  actor(const actor&) = delete;
+  actor& operator=(const actor&) = delete;
+
+  void on_start() {}
+  void on_stop() {}
+
+ protected:
+  actor() : cell_(internal::taken_cell()) {}
+  ~actor() = default;
+
+  /// A ref of this actor, to be passed on.
+  actor_ref<P> self() const noexcept {
+    cell_.retain();
+    return actor_ref<P>(cell_);
+  }
+
+  /// Stops this actor when the handler in hand has ended.
+  void stop() noexcept { cell_.request_stop(); }
+
+  /// Starts a child: it stops before this actor does.
+  template <class A, class... Args>
+    requires(!internal::starts_with_option<Args...>)
+  actor_ref<typename A::protocol_type> spawn(Args&&... args) {
+    return internal::spawn_as<A>(&cell_, {}, std::forward<Args>(args)...);
+  }
+  template <class A, class... Args>
+  actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args) {
+    return internal::spawn_as<A>(&cell_, options, std::forward<Args>(args)...);
+  }
+  template <class A, class... Args>
+  actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
+    return internal::spawn_as<A>(&cell_, {.name = {}, .on = on}, std::forward<Args>(args)...);
+  }
+
+  /// Runs `body` as a task of this actor, beside its handlers; it is cancelled when the actor stops.
+  template <class T>
+  task<T> create_task(coro<T> body, task_options options = {},
+                      std::source_location created_at = std::source_location::current()) {
+    return internal::make_task(cell_.home(), cell_.tasks(), std::move(body), options, created_at);
+  }
+
+ private:
+  internal::cell& cell_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <troupe/actors/ask.hpp>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/protocol.hpp>
+#include <troupe/runtime/check.hpp>
+#include <troupe/runtime/future.hpp>
+#include <troupe/runtime/time.hpp>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace troupe {
+
+/// How long an ask waits unless it is told otherwise.
+inline constexpr duration default_ask_timeout = std::chrono::seconds(5);
+
+/// How to reach an actor that understands `P`. A ref does not keep the actor alive, and an actor does not end because its
+/// refs are gone. It can be copied, sent in messages and kept for as long as one likes: sent to a dead actor, a message is
+/// counted as a dead letter and an ask fails at once with `actor_dead`.
+///
+/// Messages of one sender to one actor arrive in the order they were sent.
+/// Threads: `tell` and `stop` from any thread; `ask` on a loop; a single ref object from one thread at a time.
+template <class P>
+class actor_ref {
+ public:
+  using protocol_type = P;
+
+  /// Refers to nobody. Sending through it is a programming error.
+  actor_ref() noexcept = default;
+  /// Takes over one count of `owned`; for spawn.
+  explicit actor_ref(internal::cell& owned) noexcept : cell_(&owned) {}
+  actor_ref(const actor_ref& other) noexcept : cell_(other.cell_) {
+    if (cell_ != nullptr) cell_->retain();
+  }
+  actor_ref(actor_ref&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}
+  /// A ref of a wider protocol serves as one of a narrower.
+  template <class Wider>
+    requires(P::template within<Wider>)
+  actor_ref(const actor_ref<Wider>& other) noexcept : cell_(other.cell_) {  // NOLINT(*-explicit-*)
+    if (cell_ != nullptr) cell_->retain();
+  }
+  template <class Wider>
+    requires(P::template within<Wider>)
+  actor_ref(actor_ref<Wider>&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}  // NOLINT(*-explicit-*)
+  actor_ref& operator=(actor_ref other) noexcept {
+    std::swap(cell_, other.cell_);
+    return *this;
+  }
+  ~actor_ref() {
+    if (cell_ != nullptr) cell_->release();
+  }
+
+  explicit operator bool() const noexcept { return cell_ != nullptr; }
+  friend bool operator==(const actor_ref& a, const actor_ref& b) noexcept { return a.cell_ == b.cell_; }
+
+  /// Sends `m` and waits for nothing. A request may be told too; its answer is dropped.
+  /// Cost: one pooled allocation; no atomic operation when the actor lives on this loop.
+  template <message M>
+  void tell(M m) const {
+    if constexpr (accepts<P, M>) {
+      auto* const sent = new internal::envelope_of<M>(std::move(m));
+      checked().enqueue(*sent);
+    } else {
+      static_cast<void>(sizeof(message_is_not_in_the_protocol<M, P>));
+    }
+  }
+
+  /// Sends `m` and gives its answer to come. The time runs from now, whether the future is awaited or not; `infinite` waits
+  /// for ever.
+  /// Errors, at the await: `ask_timeout`; `actor_dead`; what the handler threw.
+  /// Errors: `invalid_state` when no loop runs on this thread.
+  /// Cancel: withdraws the request; a handler that has begun goes on, and its answer is dropped.
+  /// Cost: one pooled allocation for request, answer and time limit together.
+  template <message M>
+  auto ask(M m, duration timeout = default_ask_timeout) const {
+    if constexpr (!accepts<P, M>) {
+      static_cast<void>(sizeof(message_is_not_in_the_protocol<M, P>));
+    } else if constexpr (!request<M>) {
+      static_cast<void>(sizeof(message_has_no_reply_type_so_use_tell<M>));
+    } else if constexpr (internal::temporary_is_unsafe<M>) {
+      return named_future<reply_of<M>>(send_request(std::move(m), timeout));
+    } else {
+      return send_request(std::move(m), timeout);
+    }
+  }
+
+  /// Asks the actor to stop: it finishes a plain handler, cancels a coroutine handler, refuses what is queued, stops its
+  /// children, runs on_stop. Does nothing when it is stopping already.
+  void stop() const noexcept { checked().request_stop(); }
+
+  /// "account 'savings'", for messages to people.
+  std::string description() const { return cell_ != nullptr ? cell_->description() : "nobody"; }
+
+  internal::cell* cell() const noexcept { return cell_; }
+
+ private:
+  template <class>
+  friend class actor_ref;
+
+  template <class M>
+  future<reply_of<M>> send_request(M&& m, duration timeout) const {
+    loop* const home = loop::current();
+    if (home == nullptr) throw invalid_state("ask needs a running loop, and none runs on this thread");
+    auto* const asked = new internal::ask_state<M>(*home, checked(), std::move(m), timeout);
+    asked->send();
+    return future<reply_of<M>>(*asked);
+  }
+
+  internal::cell& checked() const noexcept {
+    expects(cell_ != nullptr, "a message was sent through an actor_ref that refers to nobody");
+    return *cell_;
+  }
+
+  internal::cell* cell_ = nullptr;
+};
+
+}  // namespace troupe
+
+template <class P>
+struct std::hash<troupe::actor_ref<P>> {
+  std::size_t operator()(const troupe::actor_ref<P>& ref) const noexcept {
+    return std::hash<const void*>()(ref.cell());
+  }
+};

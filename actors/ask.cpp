@@ -1,0 +1,21 @@
+#include <troupe/actors/ask.hpp>
+
+#include <cstdio>
+#include <string>
+
+namespace troupe::internal {
+
+namespace {
+std::string in_seconds(duration limit) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(limit).count());
+  return text;
+}
+}  // namespace
+
+std::exception_ptr timeout_of(const cell& target, std::string_view message, duration limit) {
+  return std::make_exception_ptr(ask_timeout(target.description() + " did not answer " + std::string(message) +
+                                             " within " + in_seconds(limit) + " (" + target.condition() + ")"));
+}
+
+}  // namespace troupe::internal

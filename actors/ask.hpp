@@ -1,0 +1,150 @@
+#pragma once
+
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/envelope.hpp>
+#include <troupe/actors/errors.hpp>
+#include <troupe/actors/protocol.hpp>
+#include <troupe/runtime/future.hpp>
+#include <troupe/runtime/timer.hpp>
+
+#include <atomic>
+#include <exception>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace troupe {
+
+namespace internal {
+
+/// The error of an ask that ran out of time.
+std::exception_ptr timeout_of(const cell& target, std::string_view message, duration limit);
+
+/// What every ask needs, whatever its types: time-out, withdrawal and the way back to the asker's loop.
+class ask_guard : public reply_slot, protected timer {
+ public:
+  bool withdrawn() const noexcept final { return withdrawn_.load(std::memory_order_relaxed); }
+
+ protected:
+  ask_guard(timer::function on_due, cell& target, duration limit) noexcept
+      : timer(on_due), target_(target), limit_(limit) {
+    target_.retain();
+  }
+  ~ask_guard() { target_.release(); }
+
+  void withdraw() noexcept { withdrawn_.store(true, std::memory_order_relaxed); }
+
+  cell& target_;
+  duration limit_;
+  std::atomic<bool> withdrawn_{false};
+};
+
+/// One ask: request, answer and time limit in one block. Two own it: the asker's future, and the request until answered.
+///
+/// Threads: made and completed on the asker's loop. An answer from another loop is written by that loop and posted back.
+template <class M>
+class ask_state final : public typed_future<reply_of<M>>, public ask_guard, public pooled {
+  using reply = reply_of<M>;
+
+ public:
+  ask_state(loop& home, cell& target, M&& asked, duration limit)
+      : typed_future<reply>(&ask_state::arrive, home, 2),
+        ask_guard(&ask_state::on_due, target, limit),
+        request_(std::move(asked), this) {}
+
+  /// Sends the request; the answer may be here before it returns.
+  void send() noexcept {
+    if (limit_ != infinite) this->home().timers().arm_lazily(*this, limit_);
+    target_.enqueue(request_);
+  }
+
+  /// Destroys the request and answers it. Once, on the target's loop.
+  template <class... Value>
+  void answer(Value&&... value) noexcept {
+    request_.destroy_message();
+    if (loop::current() == &this->home()) [[likely]] {
+      if (!this->done()) {
+        this->result_.set_value(std::forward<Value>(value)...);
+        end(future_base::status::value);
+      }
+      this->release();
+    } else {
+      arrived_.set_value(std::forward<Value>(value)...);
+      post();
+    }
+  }
+
+  void fail(std::exception_ptr error) noexcept override {
+    request_.destroy_message();
+    arrived_.set_error(std::move(error));
+    if (loop::current() == &this->home()) {
+      arrive(*this);
+    } else {
+      post();
+    }
+  }
+
+  /// Withdraws the request: a target that has not begun with it leaves it.
+  bool cancel() noexcept override {
+    if (this->done()) return false;
+    withdraw();
+    end(future_base::status::cancelled);
+    return true;
+  }
+
+ private:
+  void end(future_base::status how) noexcept {
+    this->home().timers().cancel(*this);
+    this->complete(how);
+  }
+  void post() noexcept {
+    if (!this->home().post(*this)) this->release();
+  }
+  static void arrive(work& item) noexcept {
+    auto& self = static_cast<ask_state&>(item);
+    if (!self.done()) {
+      self.result_.take_from(self.arrived_);
+      self.end(self.result_.has_error() ? future_base::status::error : future_base::status::value);
+    }
+    self.release();
+  }
+  static void on_due(timer& due) noexcept {
+    auto& self = static_cast<ask_state&>(due);
+    self.withdraw();
+    self.result_.set_error(timeout_of(self.target_, type_name<M>(), self.limit_));
+    self.complete(future_base::status::error);
+  }
+  void destroy() noexcept override {
+    // An unseen error needs no report: who drops an answer unread did not want it.
+    delete this;
+  }
+
+  envelope_of<M> request_;
+  outcome<reply> arrived_;
+};
+
+/// Whether `co_await ref.ask(M{...})` is miscompiled: g++ 12 destroys an aggregate temporary of a co_await expression twice.
+template <class M>
+inline constexpr bool temporary_is_unsafe =
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ <= 12
+    std::is_aggregate_v<M> && !std::is_trivially_destructible_v<M>;
+#else
+    false;
+#endif
+
+}  // namespace internal
+
+/// The future of an ask whose message was passed as a temporary that g++ 12 cannot hold in a co_await expression (it has a
+/// destructor and no constructor). Name the message or the future first:
+///   auto answer = ref.ask(text{"hello"});
+///   co_await answer;
+template <class T>
+class [[nodiscard]] named_future : public future<T> {
+ public:
+  explicit named_future(future<T>&& answer) noexcept : future<T>(std::move(answer)) {}
+  auto operator co_await() const& { return future<T>::operator co_await(); }
+  /// g++ 12 would destroy the message twice: give the message or the future a name first.
+  void operator co_await() && = delete;
+};
+
+}  // namespace troupe

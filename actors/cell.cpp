@@ -1,0 +1,327 @@
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/errors.hpp>
+
+#include <troupe/runtime/check.hpp>
+
+#include <utility>
+
+namespace troupe::internal {
+
+namespace {
+
+/// Something that one loop tells an actor on another: in the system lane, so no mailbox delays it.
+struct system_message final : work, pooled {
+  using function_type = void (*)(cell& to, cell* about) noexcept;
+  system_message(cell& given_to, cell* given_about, function_type given)
+      : work(&system_message::arrive), to(given_to), about(given_about), function(given) {}
+
+  static void arrive(work& item) noexcept {
+    const std::unique_ptr<system_message> self(static_cast<system_message*>(&item));
+    self->function(self->to, self->about);
+    self->to.release();
+  }
+  /// Takes over one count of `to`.
+  static void send(cell& to, cell* about, function_type function) noexcept {
+    auto sent = std::make_unique<system_message>(to, about, function);
+    if (to.home().post(*sent)) {
+      static_cast<void>(sent.release());
+    } else {
+      to.release();  // its loop is closed, and nothing lives there
+    }
+  }
+
+  cell& to;
+  cell* about;
+  function_type function;
+};
+
+bool is_rejected(const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const rejected&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
+
+std::string cell::description() const {
+  std::string text(class_->name);
+  if (extra_ && !extra_->name.empty()) text += " '" + extra_->name + "'";
+  return text;
+}
+
+std::string cell::condition() const {
+  if (home_ != loop::current()) return "on loop " + std::to_string(home_->index());
+  switch (life_) {
+    case life::dead: return "dead";
+    case life::stopping: return "stopping";
+    case life::starting: return "starting";
+    case life::running: break;
+  }
+  const std::size_t queued = mailbox_.length();
+  std::string text = "alive, " + std::to_string(queued) + (queued == 1 ? " message queued" : " messages queued");
+  if (extra_ && extra_->in_hand != nullptr) text += ", handling " + std::string(extra_->in_hand->name);
+  return text;
+}
+
+// --- messages --------------------------------------------------------------------------------------------------------
+
+void cell::post(envelope& item) noexcept {
+  retain();
+  item.target = this;
+  item.run = &cell::arrive;
+  if (!home_->post(item)) {
+    refuse(item);
+    release();
+  }
+}
+
+void cell::arrive(work& item) noexcept {
+  auto& delivered = static_cast<envelope&>(item);
+  cell* const target = std::exchange(delivered.target, nullptr);
+  target->accept(delivered);
+  target->release();
+}
+
+void cell::refuse(envelope& item) noexcept {
+  if (item.reply != nullptr) {
+    item.reply->fail(std::make_exception_ptr(
+        actor_dead(description() + " was asked " + std::string(item.info->name) + " but is dead or stopping")));
+    return;
+  }
+  if (loop::current() != nullptr) ++actor_roots::of_current_loop().dead_letters;
+  item.info->free(item);
+}
+
+void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept {
+  const bool crash = !is_rejected(error);
+  // Nobody asked, so nobody would hear of a rejection.
+  if (!crash && reply == nullptr) {
+    home_->report({description() + " rejected a message that was told, not asked", error});
+  }
+  if (reply != nullptr) reply->fail(error);
+  if (crash) stop_after_crash(std::move(error));
+}
+
+void cell::stop_after_crash(std::exception_ptr error) noexcept {
+  home_->report({description() + " crashed and is stopped", std::move(error)});
+  stop_wanted_ = attention_ = true;
+}
+
+void cell::end_turn() noexcept {
+  // A busy cell stays out of the ready chain until its handler ends.
+  if (busy_) return;
+  if (attention_ && !attend()) return;
+  if (mailbox_.empty()) {
+    scheduled_ = false;
+  } else {
+    home_->push(*this);
+  }
+}
+
+// --- coroutine handlers ----------------------------------------------------------------------------------------------
+
+void cell::run_activity(task_base& activity, std::coroutine_handle<> body, const message_info* message) noexcept {
+  extra().in_hand = message;
+  busy_ = entering_ = true;
+  tasks().add(activity);
+  activity.start_now(body);
+  activity.release();  // the list holds it
+  entering_ = false;
+}
+
+void cell::activity_ended() noexcept {
+  busy_ = false;
+  extra_->in_hand = nullptr;
+  if (!entering_) home_->push(*this);
+}
+
+// --- life ------------------------------------------------------------------------------------------------------------
+
+void cell::join_parent() noexcept {
+  previous_ = parent_->last_child_;
+  if (previous_ != nullptr) previous_->next_ = this;
+  parent_->last_child_ = this;
+}
+
+void cell::begin(bool constructed) noexcept {
+  constructed_ = constructed;
+  if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
+  if (!constructed) stop_wanted_ = true;
+  if (class_->start == nullptr && !stop_wanted_) {
+    life_ = life::running;
+    attention_ = false;
+    scheduled_ = false;
+  } else {
+    home_->push(*this);
+  }
+}
+
+void cell::request_stop() noexcept {
+  if (home_ != loop::current()) {
+    retain();
+    system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_stop(); });
+    return;
+  }
+  if (life_ >= life::stopping || stop_wanted_) return;
+  stop_wanted_ = true;
+  pay_attention();
+}
+
+void cell::pay_attention() noexcept {
+  attention_ = true;
+  if (busy_) {
+    // The handler in hand is told to end, and its end makes the cell ready; on_stop is left to finish.
+    if (life_ < life::stopping) tasks().cancel_all_for_good();
+  } else if (!scheduled_) {
+    scheduled_ = true;
+    home_->push(*this);
+  }
+}
+
+bool cell::attend() noexcept {
+  if (busy_) return false;
+  if (life_ == life::stopping) {
+    advance_stop();
+    return false;
+  }
+  if (stop_wanted_) {
+    begin_stop();
+    return false;
+  }
+  attention_ = false;
+  if (life_ == life::running) return true;
+  // Starting. Whatever on_start does, messages come after it.
+  life_ = life::running;
+  try {
+    class_->start(*this);
+  } catch (...) {
+    stop_after_crash(std::current_exception());
+  }
+  if (busy_) return false;
+  return !attention_ || attend();
+}
+
+void cell::begin_stop() noexcept {
+  life_ = life::stopping;
+  while (envelope* const left = mailbox_.pop()) refuse(*left);
+  advance_stop();
+}
+
+void cell::advance_stop() noexcept {
+  // Each step that has to wait returns, and what it waits for makes the cell ready again. on_stop may start more, which
+  // then goes the same way.
+  scheduled_ = false;
+  for (;;) {
+    if (extra_ && !extra_->tasks.empty()) {
+      extra_->tasks.when_empty([](void* self) noexcept { static_cast<cell*>(self)->pay_attention(); }, this);
+      extra_->tasks.cancel_all_for_good();
+      return;
+    }
+    if (last_child_ != nullptr) {
+      if (!last_child_->stop_sent_) {
+        last_child_->stop_sent_ = true;
+        last_child_->request_stop();
+      }
+      return;
+    }
+    if (on_stop_done_) break;
+    on_stop_done_ = true;
+    run_on_stop();
+    if (busy_) {
+      scheduled_ = true;
+      return;
+    }
+  }
+  finish();
+}
+
+void cell::run_on_stop() noexcept {
+  if (!constructed_ || class_->stop == nullptr) return;
+  try {
+    class_->stop(*this);
+  } catch (...) {
+    home_->report({"on_stop of " + description() + " threw", std::current_exception()});
+  }
+}
+
+void cell::finish() noexcept {
+  life_ = life::dead;
+  if (constructed_) class_->destroy(*this);
+  if (parent_ == nullptr) {
+    actor_roots::of_current_loop().remove(*this);
+    release();
+    return;
+  }
+  // The parent takes over the count of this life.
+  if (&parent_->home() == home_) {
+    parent_->child_gone(*this);
+  } else {
+    parent_->retain();
+    system_message::send(*parent_, this, [](cell& to, cell* about) noexcept { to.child_gone(*about); });
+  }
+}
+
+void cell::child_gone(cell& child) noexcept {
+  if (child.previous_ != nullptr) child.previous_->next_ = child.next_;
+  (child.next_ != nullptr ? child.next_->previous_ : last_child_) = child.previous_;
+  child.release();
+  if (life_ == life::stopping) pay_attention();
+}
+
+void cell::free() noexcept {
+  const std::size_t size = class_->size;
+  this->~cell();
+  deallocate(this, size);
+}
+
+// --- roots -----------------------------------------------------------------------------------------------------------
+
+constinit thread_local loop* actor_roots::cached_loop = nullptr;
+constinit thread_local actor_roots* actor_roots::cached = nullptr;
+
+void actor_roots::find() {
+  loop* const running = loop::current();
+  expects(running != nullptr, "actors need a running loop, and none runs on this thread");
+  cached = &running->service<actor_roots>();
+  cached_loop = running;
+}
+
+actor_roots::~actor_roots() {
+  if (cached == this) cached_loop = nullptr;
+}
+
+void actor_roots::add(cell& root) noexcept {
+  root.previous_ = last_;
+  if (last_ != nullptr) last_->next_ = &root;
+  last_ = &root;
+  if (shutting_down_) stop_last();
+}
+
+void actor_roots::remove(cell& root) noexcept {
+  if (root.previous_ != nullptr) root.previous_->next_ = root.next_;
+  (root.next_ != nullptr ? root.next_->previous_ : last_) = root.previous_;
+  if (shutting_down_) stop_last();
+}
+
+void actor_roots::begin_shutdown() {
+  shutting_down_ = true;
+  stop_last();
+}
+
+void actor_roots::stop_last() noexcept {
+  if (last_ != nullptr) last_->request_stop();
+}
+
+std::string actor_roots::unfinished() const {
+  std::string names;
+  for (const cell* root = last_; root != nullptr; root = root->previous_) {
+    names += "\n  actor " + root->description();
+  }
+  return names;
+}
+
+}  // namespace troupe::internal

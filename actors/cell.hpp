@@ -1,0 +1,214 @@
+#pragma once
+
+#include <troupe/actors/envelope.hpp>
+#include <troupe/runtime/loop.hpp>
+#include <troupe/runtime/memory.hpp>
+#include <troupe/runtime/ref_count.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/work.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <coroutine>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace troupe::internal {
+
+class cell;
+
+/// The messages that wait for one actor, oldest first. Plain pointers: only the actor's loop touches it.
+class mailbox {
+ public:
+  bool empty() const noexcept { return head_ == nullptr; }
+  void push(envelope& item) noexcept {
+    item.next = nullptr;
+    *tail_ = &item;
+    tail_ = &item.next;
+  }
+  envelope* pop() noexcept {
+    work* const first = head_;
+    if (first == nullptr) return nullptr;
+    head_ = first->next;
+    if (head_ == nullptr) tail_ = &head_;
+    return static_cast<envelope*>(first);
+  }
+  /// Marks the newest message; `is_mark` recognises it when it comes out.
+  work** mark() const noexcept { return tail_; }
+  static bool is_mark(envelope& item, work** mark) noexcept { return &item.next == mark; }
+  std::size_t length() const noexcept {
+    std::size_t count = 0;
+    for (const work* item = head_; item != nullptr; item = item->next) ++count;
+    return count;
+  }
+
+ private:
+  work* head_ = nullptr;
+  work** tail_ = &head_;
+};
+
+/// What a class of actors can do besides handling messages.
+struct actor_class {
+  std::string_view name;
+  std::size_t size;                        ///< of its cells, for giving the memory back
+  void (*destroy)(cell&) noexcept;         ///< the user's object
+  void (*start)(cell&);                    ///< on_start; null when there is none. May leave the cell busy
+  void (*stop)(cell&);                     ///< on_stop, likewise
+};
+
+/// What only some actors have.
+struct cell_extra {
+  std::string name;
+  task_list tasks;
+  const message_info* in_hand = nullptr;         ///< what a coroutine handler works on
+};
+
+/// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
+/// block.
+///
+/// Life: starting, running, stopping, dead. A stop lets a plain handler finish and cancels a coroutine handler, refuses what
+/// is queued, ends the actor's tasks, stops its children one after the other, the youngest first, calls on_stop and destroys
+/// the object. The cell's memory stays until the last ref is gone.
+/// Invariants: one count belongs to the life; `scheduled_` is true while the cell is in the ready chain or a coroutine
+/// handler runs, so that a message that arrives need not make it ready; a mailbox is empty unless running or starting;
+/// `previous_` and `next_` belong to the parent's loop.
+/// Threads: `retain`, `release`, `enqueue` and `request_stop` from any thread, everything else on the home loop.
+class cell : public work {
+ public:
+  enum class life : std::uint8_t { starting, running, stopping, dead };
+
+  cell(work::function run_function, const actor_class& type, loop& home, cell* parent) noexcept
+      : work(run_function), home_(&home), class_(&type), parent_(parent) {}
+
+  void retain() noexcept { count_.add(); }
+  void release() noexcept {
+    if (count_.drop()) free();
+  }
+
+  /// Delivers a message, or disposes of it when the actor takes none any more.
+  void enqueue(envelope& item) noexcept {
+    if (home_ == this_thread.current_loop) [[likely]] {
+      accept(item);
+    } else {
+      post(item);
+    }
+  }
+
+  void request_stop() noexcept;
+
+  loop& home() const noexcept { return *home_; }
+  life state() const noexcept { return life_; }
+  bool stop_wanted() const noexcept { return stop_wanted_ || life_ >= life::stopping; }
+  cell* parent() const noexcept { return parent_; }
+  const actor_class& type() const noexcept { return *class_; }
+  /// "account" or "account 'main'".
+  std::string description() const;
+  /// The state of the actor, for the message of a failed ask: "alive, 3 messages queued, handling deposit".
+  std::string condition() const;
+  void set_name(std::string_view name) { extra().name = name; }
+
+  task_list& tasks() { return extra().tasks; }
+
+  /// The object exists: joins the family and becomes ready. `constructed` false: the constructor threw on another loop.
+  void begin(bool constructed) noexcept;
+  /// Puts this under its parent. On the parent's loop, before `begin`.
+  void join_parent() noexcept;
+
+  /// A handler threw: `rejected` goes to the asker, anything else to the asker and is a crash.
+  void handler_failed(reply_slot* reply, std::exception_ptr error) noexcept;
+  /// A task of this actor that the actor waits for has ended: a coroutine handler, on_start or on_stop.
+  void activity_ended() noexcept;
+  /// Runs a coroutine handler up to its first suspension. Pre: on the home loop, outside any task.
+  void run_activity(task_base& activity, std::coroutine_handle<> body, const message_info* message) noexcept;
+  void stop_after_crash(std::exception_ptr error) noexcept;
+
+  /// The part of a turn that every class shares: true when the cell may handle messages.
+  bool begin_turn() noexcept { return !attention_ || attend(); }
+  class mailbox& messages() noexcept { return mailbox_; }
+  /// After each message: whether the turn goes on.
+  bool turn_goes_on() const noexcept { return !attention_ && !busy_; }
+  void end_turn() noexcept;
+  /// Ends an unhandled message: dead letter for a tell, an error for an ask.
+  void refuse(envelope& item) noexcept;
+
+ private:
+  friend class actor_roots;
+  void accept(envelope& item) noexcept {
+    if (life_ >= life::stopping) [[unlikely]] {
+      refuse(item);
+      return;
+    }
+    mailbox_.push(item);
+    if (!scheduled_) {
+      scheduled_ = true;
+      home_->push(*this);
+    }
+  }
+  void post(envelope& item) noexcept;
+  static void arrive(work& item) noexcept;
+
+  cell_extra& extra() {
+    if (!extra_) extra_ = std::make_unique<cell_extra>();
+    return *extra_;
+  }
+  void pay_attention() noexcept;
+  bool attend() noexcept;
+  void begin_stop() noexcept;
+  void advance_stop() noexcept;
+  void run_on_stop() noexcept;
+  void finish() noexcept;
+  void child_gone(cell& child) noexcept;
+  void free() noexcept;
+
+  ref_count count_{2};  // its life, and whoever makes it
+  life life_ = life::starting;
+  bool scheduled_ : 1 = true;   ///< in the ready chain, or busy
+  bool busy_ : 1 = false;       ///< a coroutine handler, on_start or on_stop goes on
+  bool entering_ : 1 = false;   ///< inside run_activity
+  bool attention_ : 1 = true;   ///< something comes before messages: start, stop, a child's end
+  bool stop_wanted_ : 1 = false;
+  bool constructed_ : 1 = false;
+  bool stop_sent_ : 1 = false;  ///< to this one, by its parent
+  bool on_stop_done_ : 1 = false;
+  loop* home_;
+  mailbox mailbox_;
+  const actor_class* class_;
+  cell* parent_;
+  cell* previous_ = nullptr;
+  cell* next_ = nullptr;
+  cell* last_child_ = nullptr;
+  std::unique_ptr<cell_extra> extra_;
+};
+
+/// The actors of one loop that have no parent, and what the loop counts about its actors.
+class actor_roots final : public loop_service {
+ public:
+  static actor_roots& of_current_loop() {
+    if (cached_loop != loop::current()) [[unlikely]] find();
+    return *cached;
+  }
+
+  void begin_shutdown() override;
+  bool finished() const override { return last_ == nullptr; }
+  std::string unfinished() const override;
+  ~actor_roots() override;
+
+  void add(cell& root) noexcept;
+  void remove(cell& root) noexcept;
+
+  std::uint64_t dead_letters = 0;
+
+ private:
+  static void find();
+  void stop_last() noexcept;
+
+  static constinit thread_local loop* cached_loop;
+  static constinit thread_local actor_roots* cached;
+
+  cell* last_ = nullptr;
+  bool shutting_down_ = false;
+};
+
+}  // namespace troupe::internal

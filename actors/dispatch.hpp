@@ -1,0 +1,230 @@
+#pragma once
+
+#include <troupe/actors/ask.hpp>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/protocol.hpp>
+#include <troupe/runtime/coro.hpp>
+#include <troupe/runtime/task.hpp>
+
+#include <concepts>
+#include <exception>
+#include <memory>
+#include <source_location>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace troupe::internal {
+
+template <class T>
+inline constexpr bool is_coro = false;
+template <class T>
+inline constexpr bool is_coro<coro<T>> = true;
+
+/// The cell of actors of class `A`, with the object in it.
+template <class A>
+struct cell_of final : cell {
+  cell_of(work::function run_function, const actor_class& type, loop& home, cell* parent) noexcept
+      : cell(run_function, type, home, parent) {}
+  ~cell_of() {}  // the object dies with the actor, before its cell
+
+  union {
+    A object;
+  };
+};
+
+/// Gives up a request or message whose handler ended by `error`.
+inline void fail_handler(cell& owner, envelope& item, std::exception_ptr error) noexcept {
+  reply_slot* const reply = item.reply;
+  if (reply == nullptr) item.info->free(item);
+  owner.handler_failed(reply, std::move(error));
+}
+
+/// A coroutine that a cell waits for before its next message: a handler, on_start or on_stop. Runs as a task of the actor;
+/// `End` is told how it ended.
+template <class T, class End>
+class activity final : public typed_task<T> {
+ public:
+  activity(cell& owner, coro<T> body, End end)
+      : typed_task<T>(owner.home(), std::move(body), {}, std::source_location()), cell_(owner), end_(end) {}
+
+ private:
+  void on_ended(future_base::status how) noexcept override {
+    this->retrieved_ = true;
+    if (how == future_base::status::value) {
+      end_.succeeded(this->result_);
+    } else if (how == future_base::status::error) {
+      end_.failed(cell_, this->result_.error());
+    } else if (cell_.stop_wanted()) {
+      end_.stopped(cell_);
+    } else {
+      end_.failed(cell_, std::make_exception_ptr(
+                             std::runtime_error("a coroutine of " + cell_.description() +
+                                                " let a `cancelled` escape that was not meant for it")));
+    }
+    cell_.activity_ended();
+  }
+
+  cell& cell_;
+  End end_;
+};
+
+template <class T, class End>
+void start_activity(cell& owner, coro<T> body, End end, const message_info* message) {
+  auto* const made = new activity<T, End>(owner, std::move(body), end);
+  owner.run_activity(*made, made->body(), message);
+}
+
+/// The end of a coroutine handler of `M`: answers who asked, and frees the message.
+template <class M>
+struct handler_end {
+  envelope* item;
+
+  template <class T>
+  void succeeded(outcome<T>& result) noexcept {
+    if constexpr (request<M>) {
+      if (item->reply != nullptr) {
+        auto& asked = static_cast<ask_state<M>&>(*item->reply);
+        if constexpr (std::is_void_v<reply_of<M>>) {
+          asked.answer();
+        } else {
+          asked.answer(std::move(result.get()));
+        }
+        return;
+      }
+    }
+    item->info->free(*item);
+  }
+  void failed(cell& owner, const std::exception_ptr& error) noexcept { fail_handler(owner, *item, error); }
+  void stopped(cell& owner) noexcept { owner.refuse(*item); }
+};
+
+struct start_end {
+  void succeeded(outcome<void>&) noexcept {}
+  void failed(cell& owner, const std::exception_ptr& error) noexcept { owner.stop_after_crash(error); }
+  void stopped(cell&) noexcept {}
+};
+
+struct stop_end {
+  void succeeded(outcome<void>&) noexcept {}
+  void failed(cell& owner, const std::exception_ptr& error) noexcept {
+    owner.home().report({"on_stop of " + owner.description() + " threw", error});
+  }
+  void stopped(cell&) noexcept {}
+};
+
+/// Whether `A` can handle `M`, checked where an actor class is first spawned so that the error is one line.
+template <class A, class M>
+constexpr void check_handler() {
+  if constexpr (!requires(A& object, M&& m) { object.on(std::move(m)); }) {
+    static_cast<void>(sizeof(actor_has_no_public_handler_on_for_message<A, M>));
+  } else if constexpr (request<M>) {
+    using returned = decltype(std::declval<A&>().on(std::declval<M>()));
+    if constexpr (!std::same_as<returned, reply_of<M>> && !std::same_as<returned, coro<reply_of<M>>> &&
+                  !std::convertible_to<returned, reply_of<M>>) {
+      static_cast<void>(sizeof(handler_returns_something_else_than_the_reply<A, M, returned>));
+    }
+  }
+}
+
+/// Handles `item` if it is an `M`. Returns whether it was.
+template <class A, class M>
+bool handle_as(cell_of<A>& owner, envelope& item) noexcept {
+  if (item.info != &envelope_of<M>::type) return false;
+  auto& held = static_cast<envelope_of<M>&>(item);
+  using returned = decltype(owner.object.on(std::move(held.message)));
+  if constexpr (request<M>) {
+    if (item.reply != nullptr && static_cast<ask_state<M>*>(item.reply)->withdrawn()) [[unlikely]] {
+      item.reply->fail(nullptr);
+      return true;
+    }
+  }
+  try {
+    if constexpr (is_coro<returned>) {
+      // The message stays where it is until the coroutine ends: a handler may take it by reference.
+      start_activity(owner, owner.object.on(std::move(held.message)), handler_end<M>{&item}, item.info);
+      return true;
+    } else if constexpr (request<M>) {
+      if (item.reply != nullptr) {
+        auto& asked = static_cast<ask_state<M>&>(*item.reply);
+        if constexpr (std::is_void_v<reply_of<M>>) {
+          owner.object.on(std::move(held.message));
+          asked.answer();
+        } else {
+          reply_of<M> value = owner.object.on(std::move(held.message));
+          asked.answer(std::move(value));
+        }
+        return true;
+      }
+      static_cast<void>(owner.object.on(std::move(held.message)));
+    } else {
+      owner.object.on(std::move(held.message));
+    }
+  } catch (...) {
+    fail_handler(owner, item, std::current_exception());
+    return true;
+  }
+  envelope_of<M>::free_told(item);
+  return true;
+}
+
+/// What the loop runs for an actor of class `A` of protocol `P`: one turn.
+template <class A, class P>
+struct turn_of;
+
+template <class A, class... Ms>
+struct turn_of<A, protocol<Ms...>> {
+  static void run(work& item) noexcept {
+    auto& owner = static_cast<cell_of<A>&>(item);
+    if (!owner.begin_turn()) return;
+    // What arrives during the turn waits for the next one, so an actor that sends to itself lets others run.
+    mailbox& messages = owner.messages();
+    work** const newest = messages.mark();
+    const std::size_t limit = owner.home().turn_limit();
+    std::size_t handled = 0;
+    bool more = !messages.empty();
+    while (more) {
+      envelope& next = *messages.pop();
+      more = !mailbox::is_mark(next, newest) && ++handled != limit;
+      // A chain of comparisons with constants, the handlers inlined behind them: for the handful of messages that
+      // protocols have it beats a table, which costs an indirect call.
+      static_cast<void>((handle_as<A, Ms>(owner, next) || ...));
+      if (!owner.turn_goes_on()) break;
+    }
+    owner.home().spent(handled);
+    owner.end_turn();
+  }
+};
+
+template <class A>
+struct class_of {
+  using protocol_type = typename A::protocol_type;
+
+  static void destroy(cell& dead) noexcept { std::destroy_at(&static_cast<cell_of<A>&>(dead).object); }
+
+  static void start(cell& owner) {
+    auto& object = static_cast<cell_of<A>&>(owner).object;
+    if constexpr (is_coro<decltype(object.on_start())>) {
+      start_activity(owner, object.on_start(), start_end{}, nullptr);
+    } else {
+      object.on_start();
+    }
+  }
+  static void stop(cell& owner) {
+    auto& object = static_cast<cell_of<A>&>(owner).object;
+    if constexpr (is_coro<decltype(object.on_stop())>) {
+      start_activity(owner, object.on_stop(), stop_end{}, nullptr);
+    } else {
+      object.on_stop();
+    }
+  }
+
+  // A private on_start or on_stop is an error here, not one that is never called.
+  static constexpr bool has_start = !std::same_as<decltype(&A::on_start), decltype(&A::actor_type::on_start)>;
+  static constexpr bool has_stop = !std::same_as<decltype(&A::on_stop), decltype(&A::actor_type::on_stop)>;
+
+  static constexpr actor_class table{type_name<A>(), sizeof(cell_of<A>), &destroy, has_start ? &start : nullptr,
+                                     has_stop ? &stop : nullptr};
+};
+
+}  // namespace troupe::internal

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <troupe/actors/type_name.hpp>
+#include <troupe/runtime/memory.hpp>
+#include <troupe/runtime/work.hpp>
+
+#include <exception>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace troupe::internal {
+
+class cell;
+struct envelope;
+
+/// What is known of a message type at run time; its address stands for the type.
+struct message_info {
+  std::string_view name;
+  void (*free)(envelope&) noexcept;  ///< destroys a told message and gives its memory back
+};
+
+/// The answering end of an ask, as the asked actor sees it.
+class reply_slot {
+ public:
+  /// Whether the asker has given up, so that the request need not be handled any more.
+  virtual bool withdrawn() const noexcept = 0;
+  /// Destroys the request and ends the ask with an error. Called once, instead of an answer.
+  virtual void fail(std::exception_ptr error) noexcept = 0;
+
+ protected:
+  ~reply_slot() = default;
+};
+
+/// A message on its way: linked into the mailbox of an actor on the same loop, or posted as a work to another loop, which
+/// puts it there.
+struct envelope : work {
+  explicit envelope(const message_info& type, reply_slot* slot = nullptr) noexcept
+      : work(nullptr), info(&type), reply(slot) {}
+
+  envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }
+
+  const message_info* info;
+  reply_slot* reply;       ///< null for a tell
+  cell* target = nullptr;  ///< set, and counted, while it is posted to another loop
+};
+
+/// The envelope of an `M`. Told, it is a block of its own; asked, it is part of the ask's state. Whoever ends it destroys the
+/// message.
+template <class M>
+struct envelope_of final : envelope, pooled {
+  explicit envelope_of(M&& given, reply_slot* slot = nullptr)
+      : envelope(type, slot), message(std::move(given)) {}
+  ~envelope_of() {}
+
+  void destroy_message() noexcept { std::destroy_at(&message); }
+
+  static void free_told(envelope& item) noexcept {
+    auto* const told = static_cast<envelope_of*>(&item);
+    told->destroy_message();
+    delete told;
+  }
+  static constexpr message_info type{type_name<M>(), &free_told};
+
+  union {
+    M message;
+  };
+};
+
+}  // namespace troupe::internal

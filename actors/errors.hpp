@@ -1,0 +1,25 @@
+#pragma once
+
+#include <troupe/runtime/errors.hpp>
+
+#include <stdexcept>
+
+namespace troupe {
+
+/// Thrown by a handler to refuse a request: the asker gets it, and the actor lives on. Anything else that a handler throws
+/// is a crash.
+struct rejected : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The actor asked was dead, or died before it answered.
+struct actor_dead : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The actor asked did not answer in time.
+struct ask_timeout : timeout_error {
+  using timeout_error::timeout_error;
+};
+
+}  // namespace troupe

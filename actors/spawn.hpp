@@ -1,0 +1,133 @@
+#pragma once
+
+#include <troupe/actors/actor_ref.hpp>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/dispatch.hpp>
+#include <troupe/runtime/runtime.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace troupe {
+
+/// On which loop a new actor lives.
+struct place {
+  enum class kind : unsigned char { here, spread, on };
+
+  kind what = kind::here;
+  std::size_t index = 0;
+
+  static const place here;    ///< the loop of whoever spawns it
+  static const place spread;  ///< the loops of the runtime in turn
+  static constexpr place on(std::size_t loop_index) noexcept { return {kind::on, loop_index}; }
+};
+inline constexpr place place::here{kind::here, 0};
+inline constexpr place place::spread{kind::spread, 0};
+
+struct spawn_options {
+  std::string_view name = {};  ///< shown in reports beside the class; copied
+  place on = place::here;
+};
+
+namespace internal {
+
+/// The actor whose object is being constructed on this thread, for the constructor of `actor`.
+extern constinit thread_local cell* constructing;
+/// That actor, once. Ends the process when there is none: somebody constructed an actor without spawn.
+cell& taken_cell() noexcept;
+
+/// Errors: std::out_of_range when the runtime has no such loop; `invalid_state` off a loop.
+loop& find_place(place wanted);
+
+/// Constructs the actor on its loop, when that is not the spawner's.
+template <class A, class... Args>
+struct remote_start final : work, pooled {
+  template <class... Given>
+  explicit remote_start(cell_of<A>& given, Given&&... given_args)
+      : work(&remote_start::arrive), made(given), args(std::forward<Given>(given_args)...) {}
+
+  static void arrive(work& item) noexcept {
+    const std::unique_ptr<remote_start> self(static_cast<remote_start*>(&item));
+    cell& owner = self->made;
+    constructing = &owner;
+    try {
+      std::apply(
+          [&](Args&... each) { std::construct_at(&self->made.object, std::move(each)...); }, self->args);
+      owner.begin(true);
+    } catch (...) {
+      loop::current()->report({"the constructor of " + owner.description() + " threw", std::current_exception()});
+      owner.begin(false);
+    }
+    constructing = nullptr;
+  }
+
+  cell_of<A>& made;
+  std::tuple<Args...> args;
+};
+
+template <class A, class... Args>
+actor_ref<typename A::protocol_type> spawn_as(cell* parent, const spawn_options& options, Args&&... args) {
+  using protocol_type = typename A::protocol_type;
+  []<class... Ms>(protocol<Ms...>*) { (check_handler<A, Ms>(), ...); }(static_cast<protocol_type*>(nullptr));
+  loop& home = find_place(options.on);
+  auto* const made = ::new (allocate(sizeof(cell_of<A>)))
+      cell_of<A>(&turn_of<A, protocol_type>::run, class_of<A>::table, home, parent);
+  if (!options.name.empty()) made->set_name(options.name);
+  if (parent != nullptr) made->join_parent();
+  if (&home == loop::current()) [[likely]] {
+    cell* const outer = std::exchange(constructing, made);
+    try {
+      std::construct_at(&made->object, std::forward<Args>(args)...);
+    } catch (...) {
+      // It goes the way of every actor, for the sake of children that the constructor may have spawned.
+      constructing = outer;
+      made->begin(false);
+      made->release();
+      throw;
+    }
+    constructing = outer;
+    made->begin(true);
+  } else {
+    auto start = std::make_unique<remote_start<A, std::decay_t<Args>...>>(*made, std::forward<Args>(args)...);
+    if (!home.post(*start.release())) fail("an actor was placed on a loop that is closed");
+  }
+  return actor_ref<protocol_type>(*made);
+}
+
+template <class First>
+inline constexpr bool is_spawn_option = std::same_as<std::remove_cvref_t<First>, spawn_options> ||
+                                        std::same_as<std::remove_cvref_t<First>, place>;
+
+template <class... Args>
+inline constexpr bool starts_with_option = false;
+template <class First, class... Rest>
+inline constexpr bool starts_with_option<First, Rest...> = is_spawn_option<First>;
+
+}  // namespace internal
+
+/// Starts an actor of class `A`, constructed from `args`, that the runtime owns: it lives until it stops or the runtime does.
+/// (Inside an actor, `spawn` without a qualifier is the member function, and the new actor a child.)
+/// Errors: on this loop, what the constructor throws; on another one that is reported, and the actor is dead.
+/// Cost: one pooled allocation for the actor and all the runtime keeps of it.
+template <class A, class... Args>
+  requires(!internal::starts_with_option<Args...>)
+actor_ref<typename A::protocol_type> spawn(Args&&... args) {
+  return internal::spawn_as<A>(nullptr, {}, std::forward<Args>(args)...);
+}
+
+/// As above, with a name or a place: `spawn<account>({.name = "savings", .on = place::spread}, 100)`.
+template <class A, class... Args>
+actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args) {
+  return internal::spawn_as<A>(nullptr, options, std::forward<Args>(args)...);
+}
+template <class A, class... Args>
+actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
+  return internal::spawn_as<A>(nullptr, {.name = {}, .on = on}, std::forward<Args>(args)...);
+}
+
+}  // namespace troupe

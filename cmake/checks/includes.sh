@@ -1,0 +1,50 @@
+#!/bin/sh
+# usage: includes.sh SOURCE_DIR
+#
+# Who may include what. Lowest layer first: runtime <- actors <- io; a layer never looks up. asio and CAF stay where
+# users' translation units never meet them. Prints each offending line and ends with status 1 if there is one.
+set -u
+cd "$1" || exit 2
+failed=0
+
+# forbid WHY REGEX FILE...: no line of these files may include what REGEX matches (after the opening < or ").
+forbid() {
+  why=$1 regex=$2
+  shift 2
+  [ $# -gt 0 ] || return 0
+  if found=$(grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*$regex" /dev/null "$@"); then
+    printf '%s\n' "$found" | sed "s|\$|   <- $why|"
+    failed=1
+  fi
+}
+
+# sources FOLDER...: every C++ file below; a folder that does not exist (yet) has none.
+sources() { find "$@" -name '*.[ch]pp' 2>/dev/null | sort; }
+
+# public: the headers that users may include. testing/ is public too.
+public() {
+  sources runtime actors io | grep '\.hpp$' |
+    grep -vE '/internal/|^actors/(caf|cluster)/|^runtime/asio(\.hpp$|/)'
+}
+
+# Layers.
+forbid 'runtime/ is the lowest layer' '[<"]troupe/(actors/|io/|troupe\.hpp)' $(sources runtime)
+forbid 'actors/ lies below io/' '[<"]troupe/(io/|troupe\.hpp)' $(sources actors)
+forbid 'troupe.hpp is for users; name the header' '[<"]troupe/troupe\.hpp' $(sources io | grep -v '^io/testing/')
+forbid 'actors/ lies below its CAF folders' '[<"]troupe/actors/(caf|cluster)/' \
+  $(sources actors | grep -vE '^actors/(caf|cluster)/')
+forbid 'actors/caf lies below actors/cluster' '[<"]troupe/actors/cluster/' $(sources actors/caf)
+forbid 'only tests and test kits use the test kit' '[<"]troupe/(runtime|actors|io)/testing/' \
+  $(sources runtime actors io examples | grep -v '/testing/')
+forbid 'write <troupe/layer/file.hpp>' '"' $(sources runtime actors io)
+
+# asio: in sources, internal/ and the opt-in runtime/asio.hpp. CAF: in its two folders.
+forbid 'public headers show no asio' '[<"](asio|boost/asio)[./]' $(public)
+forbid 'CAF belongs in actors/caf and actors/cluster' '[<"]caf/' \
+  $(sources runtime actors io | grep -vE '^actors/(caf|cluster)/')
+
+# What is internal stays internal.
+forbid 'internal headers are for sources' '[<"]troupe/.*/?internal/' $(public)
+forbid 'examples use public headers only' '[<"](troupe/.*internal/|asio[./]|caf/)' $(sources examples)
+
+exit $failed

@@ -1,0 +1,82 @@
+# Layers as libraries. A file belongs to the layer of its folder, so adding a source needs no line here: the globs are
+# checked again on every build. A layer without a .cpp is header-only and becomes an interface library.
+
+# One include spelling for the tree, the build and the installation: <troupe/runtime/task.hpp>.
+set(troupe_include_dir ${PROJECT_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${troupe_include_dir}/troupe)
+foreach(layer IN ITEMS runtime actors io)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${layer} ${troupe_include_dir}/troupe/${layer} SYMBOLIC)
+endforeach()
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/io/troupe.hpp ${troupe_include_dir}/troupe/troupe.hpp SYMBOLIC)
+
+# Gives `target` asio the way our sources use it. Programs that link troupe never see it.
+function(troupe_use_asio target)
+  target_compile_definitions(${target} PRIVATE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+  if("thread" IN_LIST TROUPE_SANITIZE)  # ThreadSanitizer does not understand stand-alone fences
+    target_compile_definitions(${target} PRIVATE ASIO_DISABLE_FENCED_BLOCK)
+  endif()
+  target_include_directories(${target} SYSTEM PRIVATE $<TARGET_PROPERTY:asio::asio,INTERFACE_INCLUDE_DIRECTORIES>)
+endfunction()
+
+# troupe_add_library(name SOURCES file... USES target...)
+# The library troupe_<name>, known to users as troupe::<name>.
+function(troupe_add_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;USES")
+  set(target troupe_${name})
+  if(arg_SOURCES)
+    set(scope PUBLIC)
+    add_library(${target} ${arg_SOURCES})
+    troupe_compile_as_ours(${target})
+    troupe_use_asio(${target})
+    set_target_properties(${target} PROPERTIES
+      VERSION ${PROJECT_VERSION}
+      SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  else()
+    set(scope INTERFACE)
+    add_library(${target} INTERFACE)
+  endif()
+  add_library(troupe::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  target_compile_features(${target} ${scope} cxx_std_20)
+  target_include_directories(${target} ${scope} $<BUILD_INTERFACE:${troupe_include_dir}>)
+  target_link_libraries(${target} ${scope} ${arg_USES} Threads::Threads)
+  set_property(GLOBAL APPEND PROPERTY troupe_libraries ${target})
+endfunction()
+
+# troupe_add_layer(name [USES lower_layer...])
+function(troupe_add_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
+  list(TRANSFORM arg_USES PREPEND troupe_)
+  file(GLOB sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/${name}/*.cpp
+    ${PROJECT_SOURCE_DIR}/${name}/internal/*.cpp)
+  troupe_add_library(${name} SOURCES ${sources} USES ${arg_USES})
+endfunction()
+
+# troupe_add_testing(layer...): the test kit, from the folder testing/ of each layer.
+function(troupe_add_testing)
+  list(TRANSFORM ARGN REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/\\1/testing/*.cpp" OUTPUT_VARIABLE globs)
+  file(GLOB sources CONFIGURE_DEPENDS ${globs})
+  list(TRANSFORM ARGN PREPEND troupe_)
+  troupe_add_library(testing SOURCES ${sources} USES ${ARGN})
+endfunction()
+
+# CAF is looked for only when something built here includes it.
+macro(troupe_find_caf_if_needed)
+  file(GLOB troupe_caf_sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/actors/caf/*.cpp ${PROJECT_SOURCE_DIR}/actors/cluster/*.cpp)
+  if(TROUPE_CAF AND (TROUPE_BENCH OR troupe_caf_sources))
+    find_package(CAF 0.17 REQUIRED)
+  endif()
+endmacro()
+
+# troupe_add_caf_part(name USES lower...): actors/<name> as a library of its own, if it exists and CAF is wanted.
+function(troupe_add_caf_part name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
+  file(GLOB sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/actors/${name}/*.cpp ${PROJECT_SOURCE_DIR}/actors/${name}/internal/*.cpp)
+  if(TROUPE_CAF AND sources)
+    list(TRANSFORM arg_USES PREPEND troupe_)
+    troupe_add_library(${name} SOURCES ${sources} USES ${arg_USES} CAF::io)
+  endif()
+endfunction()

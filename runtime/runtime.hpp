@@ -1,0 +1,93 @@
+#pragma once
+
+#include <troupe/runtime/loop.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <source_location>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace troupe {
+
+struct run_options {
+  std::size_t threads = 1;  ///< loops, each on a thread of its own; the first is the caller's
+  /// How long the shutdown waits for tasks and actors: once after cancelling them, and once more after insisting.
+  duration shutdown_timeout = std::chrono::seconds(10);
+  bool handle_interrupt = true;  ///< the first SIGINT cancels the main task, a second ends the process
+  bool virtual_time = false;     ///< for tests: time jumps instead of passing; one thread only
+  failure_handler on_failure = print_failure;
+};
+
+/// `run` was interrupted by SIGINT, and the main task ended by the cancellation that followed.
+struct interrupted : std::runtime_error {
+  interrupted() : std::runtime_error("interrupted by SIGINT") {}
+};
+
+/// The loops of a program and the threads they run on.
+///
+/// Life: made, `run` once, gone. `run` starts the threads, runs the main task, and when that has ended winds up everything
+/// else: tasks are cancelled, actors stopped in the reverse order of their start, threads joined. What refuses to end within
+/// `shutdown_timeout` is named to the failure handler and left behind.
+/// Threads: `loop_at`, `size` and `next_spread` may be called on any of its loops.
+class runtime {
+ public:
+  /// Errors: std::invalid_argument for zero threads or several on virtual time; std::system_error when the operating
+  /// system refuses a thread or descriptor.
+  explicit runtime(run_options options = {});
+  ~runtime();
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+
+  /// The runtime of the running loop, or null.
+  static runtime* current() noexcept;
+
+  std::size_t size() const noexcept { return loops_.size(); }
+  loop& loop_at(std::size_t index) noexcept { return *loops_[index]; }
+
+  /// The loops in turn: where `place::spread` puts the next one.
+  loop& next_spread() noexcept;
+
+  /// Runs `body` as the main task and returns its result.
+  /// Errors: what `body` throws; `cancelled`; `interrupted`; on virtual time `deadlock_error`.
+  template <class T>
+  T run(coro<T> body, std::source_location created_at = std::source_location::current()) {
+    loop& first = loop_at(0);
+    task<T> main =
+        internal::make_task(first, first.tasks(), std::move(body), {.name = "main"}, created_at);
+    drive(main.base());
+    if (main.was_cancelled() && interrupted_) throw interrupted();
+    return static_cast<internal::typed_task<T>&>(main.base()).take();
+  }
+
+ private:
+  void drive(task_base& main);
+  void start_threads();
+  void shut_down();
+  void stop_all();
+
+  run_options options_;
+  std::vector<loop::handle> loops_;
+  std::vector<std::thread> threads_;
+  std::atomic<std::size_t> spread_{0};
+  std::atomic<std::size_t> wound_up_{0};
+  bool interrupted_ = false;
+};
+
+/// Runs `body` to its end on a runtime of its own and returns its result: the one call in a program's `main`.
+/// Errors: what `body` throws; `interrupted` after SIGINT; `invalid_state` when a loop runs on this thread already.
+template <class T>
+T run(coro<T> body, run_options options = {},
+      std::source_location created_at = std::source_location::current()) {
+  if (loop::current() != nullptr) throw invalid_state("run was called inside a running loop: await the coroutine instead");
+  runtime made(std::move(options));
+  return made.run(std::move(body), created_at);
+}
+
+}  // namespace troupe

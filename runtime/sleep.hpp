@@ -1,0 +1,39 @@
+#pragma once
+
+#include <troupe/runtime/loop.hpp>
+#include <troupe/runtime/suspension.hpp>
+#include <troupe/runtime/time.hpp>
+
+#include <chrono>
+#include <coroutine>
+
+namespace troupe {
+
+namespace internal {
+
+class sleep_wait final : public suspension, private timer {
+ public:
+  explicit sleep_wait(duration delay) noexcept : timer(&sleep_wait::on_due), delay_(delay) {}
+
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle);
+  void await_resume() { finish(); }
+  bool cancel() noexcept override;
+
+ private:
+  static void on_due(timer& self) noexcept;
+  duration delay_;
+};
+
+}  // namespace internal
+
+/// Suspends the task for at least `delay`. A delay of zero, or a negative one, lets everything run that is ready now, and
+/// comes back in the loop's next round. `sleep(infinite)` waits for cancellation.
+/// Cancel: the timer is dropped and `cancelled` thrown.
+/// Cost: O(log n) in the number of timers; no allocation.
+template <class Rep, class Period>
+[[nodiscard]] auto sleep(std::chrono::duration<Rep, Period> delay) {
+  return internal::sleep_wait(internal::to_duration(delay));
+}
+
+}  // namespace troupe

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <troupe/runtime/errors.hpp>
+
+#include <coroutine>
+
+namespace troupe {
+
+class task_base;
+
+/// One wait of one task: the base of every awaiter that really suspends. A task waits for one thing at a time, so the
+/// awaiter, which lives in the waiting frame, is all the bookkeeping there is.
+///
+/// Life: `park` in await_suspend; then exactly one `wake`, by what is waited for or by `cancel`; then `finish` in
+/// await_resume.
+/// Invariant: between park and wake the task knows this suspension and can cancel it.
+/// Threads: the task's loop only.
+class suspension {
+ public:
+  suspension(const suspension&) = delete;
+  suspension& operator=(const suspension&) = delete;
+
+  /// Stops the wait: takes this out of whatever would wake it and calls `wake_cancelled`, or passes the cancellation on to
+  /// what is waited for, which then ends and wakes this. Called by the task's `cancel`. Returns false when it is too late
+  /// for either; the cancellation is then delivered at the next suspension.
+  virtual bool cancel() noexcept = 0;
+
+ protected:
+  suspension() = default;
+  ~suspension() = default;
+
+  /// Suspends the current task at `handle`. A cancellation that is already due is delivered at once.
+  /// Pre: called in a task.
+  void park(std::coroutine_handle<> handle);
+
+  /// Makes the task ready; it resumes in the loop's next round.
+  void wake() noexcept;
+  void wake_cancelled() noexcept {
+    cancelled_ = true;
+    wake();
+  }
+
+  /// Whether the await ends by cancellation, because `cancel` ended it or because the task was cancelled after it had been
+  /// woken. Asked once, in await_resume, by awaiters that have something to give back.
+  bool take_cancelled() noexcept;
+
+  /// What await_resume ends with when there is nothing to give back. Errors: `cancelled`.
+  void finish() {
+    if (take_cancelled()) throw cancelled{};
+  }
+
+  /// Whether the task is suspended here, neither woken nor cancelled.
+  bool waiting() const noexcept;
+  /// Whether the await ever suspended.
+  bool suspended() const noexcept { return task_ != nullptr; }
+
+ private:
+  task_base* task_ = nullptr;
+  bool cancelled_ = false;
+};
+
+}  // namespace troupe

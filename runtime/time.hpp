@@ -1,0 +1,37 @@
+#pragma once
+
+#include <chrono>
+
+namespace troupe {
+
+/// The clock that loops keep time by: monotonic, in nanoseconds. A loop on virtual time uses its type, not its value.
+using clock = std::chrono::steady_clock;
+using duration = clock::duration;
+using time_point = clock::time_point;
+
+/// A time-out that never comes.
+inline constexpr duration infinite = duration::max();
+
+namespace internal {
+
+/// `start + delay`, held at the ends of the clock's range instead of wrapping round.
+constexpr time_point saturating_add(time_point start, duration delay) noexcept {
+  if (delay > duration::zero() && start > time_point::max() - delay) return time_point::max();
+  if (delay < duration::zero() && start < time_point::min() - delay) return time_point::min();
+  return start + delay;
+}
+
+/// `delay` in the clock's unit: rounded up, so that no wait is ever shorter than was said, and held at the clock's range.
+template <class Rep, class Period>
+constexpr duration to_duration(std::chrono::duration<Rep, Period> delay) noexcept {
+  using seconds = std::chrono::duration<long double>;
+  const seconds wanted = delay;
+  if (wanted >= seconds(duration::max())) return duration::max();
+  if (wanted <= seconds(duration::min())) return duration::min();
+  return std::chrono::ceil<duration>(delay);
+}
+
+constexpr duration to_duration(duration delay) noexcept { return delay; }
+
+}  // namespace internal
+}  // namespace troupe

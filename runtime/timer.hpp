@@ -1,0 +1,123 @@
+#pragma once
+
+#include <troupe/runtime/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace troupe {
+
+class timer_queue;
+
+/// A deadline that a `timer_queue` watches. Intrusive: it lives in the frame or block that waits.
+///
+/// Pre: out of the queue (fired or cancelled) before it is destroyed.
+/// Threads: its loop's only.
+struct timer {
+  using function = void (*)(timer&) noexcept;
+
+  explicit timer(function fire_function) noexcept : fire(fire_function) {}
+  timer(const timer&) = delete;
+  timer& operator=(const timer&) = delete;
+
+  bool armed() const noexcept { return place_ != idle_place; }
+
+  function fire;
+
+ private:
+  friend class timer_queue;
+  static constexpr std::size_t idle_place = static_cast<std::size_t>(-1);
+  static constexpr std::size_t lazy_place = static_cast<std::size_t>(-2);
+
+  std::size_t place_ = idle_place;  ///< index in the heap, or one of the two above
+  duration delay_{};                ///< of a lazy timer
+  timer* previous_ = nullptr;       ///< neighbours among the lazy ones
+  timer* next_ = nullptr;
+};
+
+/// All timers of one loop: those with a deadline in a four-ary heap, and the lazy ones in a list.
+///
+/// A *lazy* timer is a guard that will nearly always be cancelled before it matters, such as an ask's time-out. It is only
+/// linked into a list; the next time the loop reads its clock it gets its deadline, counted from then. It is therefore
+/// never early, late by at most one round of the loop, and costs no clock reading and no heap operation when the answer
+/// comes within the round.
+///
+/// Threads: its loop's only.
+class timer_queue {
+ public:
+  timer_queue() = default;
+  timer_queue(const timer_queue&) = delete;
+  timer_queue& operator=(const timer_queue&) = delete;
+
+  /// Pre: `item` is not armed. Cost: O(log n).
+  void arm(timer& item, time_point deadline);
+
+  /// Pre: `item` is not armed. Cost: a few instructions.
+  void arm_lazily(timer& item, duration delay) noexcept {
+    item.place_ = timer::lazy_place;
+    item.delay_ = delay;
+    item.previous_ = nullptr;
+    item.next_ = lazy_;
+    if (lazy_ != nullptr) lazy_->previous_ = &item;
+    lazy_ = &item;
+  }
+
+  /// Takes `item` out; does nothing when it is not armed. Cost: O(log n), constant for a lazy one.
+  void cancel(timer& item) noexcept {
+    if (item.place_ == timer::idle_place) return;
+    if (item.place_ == timer::lazy_place) {
+      unlink_lazy(item);
+    } else {
+      remove_at(item.place_);
+    }
+    item.place_ = timer::idle_place;
+  }
+
+  bool empty() const noexcept { return heap_.empty() && lazy_ == nullptr; }
+  std::size_t size() const noexcept { return heap_.size(); }
+  bool has_lazy() const noexcept { return lazy_ != nullptr; }
+
+  /// Gives the lazy timers their deadlines, counted from `now`.
+  void settle(time_point now);
+
+  /// The earliest deadline. Pre: `settle` was called and `size() != 0`.
+  time_point earliest() const noexcept { return heap_.front().deadline; }
+
+  /// Fires all that are due at `now`, by deadline and then in the order of arming. Returns how many.
+  std::size_t fire_due(time_point now);
+
+ private:
+  struct entry {
+    time_point deadline;
+    std::uint64_t order;
+    timer* item;
+
+    bool before(const entry& other) const noexcept {
+      return deadline != other.deadline ? deadline < other.deadline : order < other.order;
+    }
+  };
+
+  void unlink_lazy(timer& item) noexcept {
+    if (item.previous_ != nullptr) {
+      item.previous_->next_ = item.next_;
+    } else {
+      lazy_ = item.next_;
+    }
+    if (item.next_ != nullptr) item.next_->previous_ = item.previous_;
+  }
+
+  void remove_at(std::size_t place) noexcept;
+  void put(std::size_t place, const entry& value) noexcept {
+    heap_[place] = value;
+    value.item->place_ = place;
+  }
+  void sift_up(std::size_t place, const entry& value) noexcept;
+  void sift_down(std::size_t place, const entry& value) noexcept;
+
+  std::vector<entry> heap_;
+  timer* lazy_ = nullptr;
+  std::uint64_t armed_ = 0;
+};
+
+}  // namespace troupe
