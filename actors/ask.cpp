@@ -1,4 +1,5 @@
 #include <troupe/actors/ask.hpp>
+#include <troupe/actors/reply_to.hpp>
 
 #include <cstdio>
 #include <string>
@@ -12,6 +13,9 @@ std::string in_seconds(duration limit) {
   return text;
 }
 }  // namespace
+
+constinit thread_local reply_slot* reply_in_hand = nullptr;
+constinit thread_local reply_slot* reply_orphaned = nullptr;
 
 std::exception_ptr timeout_of(const cell& target, std::string_view message, duration limit) {
   return std::make_exception_ptr(ask_timeout(target.description() + " did not answer " + std::string(message) +

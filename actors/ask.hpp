@@ -21,7 +21,8 @@ namespace internal {
 std::exception_ptr timeout_of(const cell& target, std::string_view message, duration limit);
 
 /// What every ask needs, whatever its types: time-out, withdrawal and the way back to the asker's loop.
-class ask_guard : public reply_slot, protected timer {
+template <class R>
+class ask_guard : public typed_reply_slot<R>, protected timer {
  public:
   bool withdrawn() const noexcept final { return withdrawn_.load(std::memory_order_relaxed); }
 
@@ -43,19 +44,21 @@ class ask_guard : public reply_slot, protected timer {
 ///
 /// Threads: made and completed on the asker's loop. An answer from another loop is written by that loop and posted back.
 template <class M>
-class ask_state final : public typed_future<reply_of<M>>, public ask_guard, public pooled {
+class ask_state final : public typed_future<reply_of<M>>, public ask_guard<reply_of<M>>, public pooled {
   using reply = reply_of<M>;
 
  public:
   ask_state(loop& home, cell& target, M&& asked, duration limit)
       : typed_future<reply>(&ask_state::arrive, home, 2),
-        ask_guard(&ask_state::on_due, target, limit),
-        request_(std::move(asked), this) {}
+        ask_guard<reply>(&ask_state::on_due, target, limit),
+        request_(std::move(asked), this) {
+    static_assert(alignof(typename outcome<reply>::value_type) <= pool_granule, "a reply that needs more than 16-byte alignment: keep what needs it behind a pointer");
+  }
 
   /// Sends the request; the answer may be here before it returns.
   void send() noexcept {
-    if (limit_ != infinite) this->home().timers().arm_lazily(*this, limit_);
-    target_.enqueue(request_);
+    if (this->limit_ != infinite) this->home().timers().arm_lazily(*this, this->limit_);
+    this->target_.enqueue(request_);
   }
 
   /// Destroys the request and answers it. Once, on the target's loop.
@@ -74,6 +77,14 @@ class ask_state final : public typed_future<reply_of<M>>, public ask_guard, publ
     }
   }
 
+  void answer_with(outcome<reply>& value) noexcept override {
+    if constexpr (std::is_void_v<reply>) {
+      answer();
+    } else {
+      answer(std::move(value.get()));
+    }
+  }
+
   void fail(std::exception_ptr error) noexcept override {
     request_.destroy_message();
     arrived_.set_error(std::move(error));
@@ -87,7 +98,7 @@ class ask_state final : public typed_future<reply_of<M>>, public ask_guard, publ
   /// Withdraws the request: a target that has not begun with it leaves it.
   bool cancel() noexcept override {
     if (this->done()) return false;
-    withdraw();
+    this->withdraw();
     end(future_base::status::cancelled);
     return true;
   }

@@ -3,6 +3,7 @@
 
 #include <troupe/runtime/check.hpp>
 
+#include <stdexcept>
 #include <utility>
 
 namespace troupe::internal {
@@ -49,7 +50,8 @@ bool is_rejected(const std::exception_ptr& error) noexcept {
 
 std::string cell::description() const {
   std::string text(class_->name);
-  if (extra_ && !extra_->name.empty()) text += " '" + extra_->name + "'";
+  const cell_extra* const known = extra_.load(std::memory_order_acquire);
+  if (known != nullptr && !known->name.empty()) text += " '" + known->name + "'";
   return text;
 }
 
@@ -61,9 +63,13 @@ std::string cell::condition() const {
     case life::starting: return "starting";
     case life::running: break;
   }
-  const std::size_t queued = mailbox_.length();
-  std::string text = "alive, " + std::to_string(queued) + (queued == 1 ? " message queued" : " messages queued");
-  if (extra_ && extra_->in_hand != nullptr) text += ", handling " + std::string(extra_->in_hand->name);
+  // Many asks may time out together: no walk along a long queue for each.
+  constexpr std::size_t most = 1000;
+  const std::size_t queued = mailbox_.length(most + 1);
+  std::string text = queued > most ? "alive, over " + std::to_string(most) : "alive, " + std::to_string(queued);
+  text += queued == 1 ? " message queued" : " messages queued";
+  const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  if (known != nullptr && known->in_hand != nullptr) text += ", handling " + std::string(known->in_hand->name);
   return text;
 }
 
@@ -97,6 +103,7 @@ void cell::refuse(envelope& item) noexcept {
 }
 
 void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept {
+  if (is_cancelled_error(error)) error = stray_cancellation();
   const bool crash = !is_rejected(error);
   // Nobody asked, so nobody would hear of a rejection.
   if (!crash && reply == nullptr) {
@@ -109,6 +116,11 @@ void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept 
 void cell::stop_after_crash(std::exception_ptr error) noexcept {
   home_->report({description() + " crashed and is stopped", std::move(error)});
   stop_wanted_ = attention_ = true;
+}
+
+std::exception_ptr cell::stray_cancellation() const {
+  return std::make_exception_ptr(
+      std::runtime_error("a handler of " + description() + " let a `cancelled` escape that was not meant for it"));
 }
 
 void cell::end_turn() noexcept {
@@ -135,13 +147,14 @@ void cell::run_activity(task_base& activity, std::coroutine_handle<> body, const
 
 void cell::activity_ended() noexcept {
   busy_ = false;
-  extra_->in_hand = nullptr;
+  extra().in_hand = nullptr;
   if (!entering_) home_->push(*this);
 }
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
 void cell::join_parent() noexcept {
+  expects(parent_->life_ != life::dead, "an actor spawned a child in its destructor: nobody would stop it");
   previous_ = parent_->last_child_;
   if (previous_ != nullptr) previous_->next_ = this;
   parent_->last_child_ = this;
@@ -154,10 +167,10 @@ void cell::begin(bool constructed) noexcept {
   if (class_->start == nullptr && !stop_wanted_) {
     life_ = life::running;
     attention_ = false;
-    scheduled_ = false;
-  } else {
-    home_->push(*this);
+    // The constructor may have sent to itself.
+    scheduled_ = !mailbox_.empty();
   }
+  if (scheduled_) home_->push(*this);
 }
 
 void cell::request_stop() noexcept {
@@ -216,9 +229,10 @@ void cell::advance_stop() noexcept {
   // then goes the same way.
   scheduled_ = false;
   for (;;) {
-    if (extra_ && !extra_->tasks.empty()) {
-      extra_->tasks.when_empty([](void* self) noexcept { static_cast<cell*>(self)->pay_attention(); }, this);
-      extra_->tasks.cancel_all_for_good();
+    cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    if (known != nullptr && !known->tasks.empty()) {
+      known->tasks.when_empty([](void* self) noexcept { static_cast<cell*>(self)->pay_attention(); }, this);
+      known->tasks.cancel_all_for_good();
       return;
     }
     if (last_child_ != nullptr) {
@@ -280,19 +294,20 @@ void cell::free() noexcept {
 
 // --- roots -----------------------------------------------------------------------------------------------------------
 
+constinit std::atomic<std::uint32_t> actor_roots::ended{0};
+constinit thread_local std::uint32_t actor_roots::cached_when = 0;
 constinit thread_local loop* actor_roots::cached_loop = nullptr;
 constinit thread_local actor_roots* actor_roots::cached = nullptr;
 
 void actor_roots::find() {
   loop* const running = loop::current();
   expects(running != nullptr, "actors need a running loop, and none runs on this thread");
+  cached_when = ended.load(std::memory_order_relaxed);
   cached = &running->service<actor_roots>();
   cached_loop = running;
 }
 
-actor_roots::~actor_roots() {
-  if (cached == this) cached_loop = nullptr;
-}
+actor_roots::~actor_roots() { ended.fetch_add(1, std::memory_order_relaxed); }
 
 void actor_roots::add(cell& root) noexcept {
   root.previous_ = last_;

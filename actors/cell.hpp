@@ -1,12 +1,14 @@
 #pragma once
 
 #include <troupe/actors/envelope.hpp>
+#include <troupe/runtime/check.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/memory.hpp>
 #include <troupe/runtime/ref_count.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/work.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <coroutine>
@@ -38,9 +40,10 @@ class mailbox {
   /// Marks the newest message; `is_mark` recognises it when it comes out.
   work** mark() const noexcept { return tail_; }
   static bool is_mark(envelope& item, work** mark) noexcept { return &item.next == mark; }
-  std::size_t length() const noexcept {
+  /// How many there are, counted up to `limit`.
+  std::size_t length(std::size_t limit) const noexcept {
     std::size_t count = 0;
-    for (const work* item = head_; item != nullptr; item = item->next) ++count;
+    for (const work* item = head_; item != nullptr && count != limit; item = item->next) ++count;
     return count;
   }
 
@@ -74,13 +77,14 @@ struct cell_extra {
 /// Invariants: one count belongs to the life; `scheduled_` is true while the cell is in the ready chain or a coroutine
 /// handler runs, so that a message that arrives need not make it ready; a mailbox is empty unless running or starting;
 /// `previous_` and `next_` belong to the parent's loop.
-/// Threads: `retain`, `release`, `enqueue` and `request_stop` from any thread, everything else on the home loop.
+/// Threads: `retain`, `release`, `enqueue`, `request_stop` and `description` from any thread, everything else on the home loop.
 class cell : public work {
  public:
   enum class life : std::uint8_t { starting, running, stopping, dead };
 
   cell(work::function run_function, const actor_class& type, loop& home, cell* parent) noexcept
       : work(run_function), home_(&home), class_(&type), parent_(parent) {}
+  ~cell() { delete extra_.load(std::memory_order_relaxed); }
 
   void retain() noexcept { count_.add(); }
   void release() noexcept {
@@ -109,7 +113,11 @@ class cell : public work {
   std::string condition() const;
   void set_name(std::string_view name) { extra().name = name; }
 
-  task_list& tasks() { return extra().tasks; }
+  /// Pre: the actor is not dead, which its object is while it is destroyed.
+  task_list& tasks() {
+    expects(life_ != life::dead, "an actor created a task in its destructor: nobody would wait for it");
+    return extra().tasks;
+  }
 
   /// The object exists: joins the family and becomes ready. `constructed` false: the constructor threw on another loop.
   void begin(bool constructed) noexcept;
@@ -123,6 +131,9 @@ class cell : public work {
   /// Runs a coroutine handler up to its first suspension. Pre: on the home loop, outside any task.
   void run_activity(task_base& activity, std::coroutine_handle<> body, const message_info* message) noexcept;
   void stop_after_crash(std::exception_ptr error) noexcept;
+  /// What stands for a `cancelled` that a handler let escape without being cancelled: passed on as it is, it would look like
+  /// a cancellation of whoever asked.
+  std::exception_ptr stray_cancellation() const;
 
   /// The part of a turn that every class shares: true when the cell may handle messages.
   bool begin_turn() noexcept { return !attention_ || attend(); }
@@ -150,8 +161,9 @@ class cell : public work {
   static void arrive(work& item) noexcept;
 
   cell_extra& extra() {
-    if (!extra_) extra_ = std::make_unique<cell_extra>();
-    return *extra_;
+    cell_extra* known = extra_.load(std::memory_order_relaxed);
+    if (known == nullptr) extra_.store(known = new cell_extra, std::memory_order_release);
+    return *known;
   }
   void pay_attention() noexcept;
   bool attend() noexcept;
@@ -170,8 +182,8 @@ class cell : public work {
   bool attention_ : 1 = true;   ///< something comes before messages: start, stop, a child's end
   bool stop_wanted_ : 1 = false;
   bool constructed_ : 1 = false;
-  bool stop_sent_ : 1 = false;  ///< to this one, by its parent
   bool on_stop_done_ : 1 = false;
+  bool stop_sent_ = false;      ///< to this one, by its parent, on whose loop it is written: no bit field
   loop* home_;
   mailbox mailbox_;
   const actor_class* class_;
@@ -179,14 +191,14 @@ class cell : public work {
   cell* previous_ = nullptr;
   cell* next_ = nullptr;
   cell* last_child_ = nullptr;
-  std::unique_ptr<cell_extra> extra_;
+  std::atomic<cell_extra*> extra_{nullptr};  ///< owned; made on the home loop, its name read from any thread
 };
 
 /// The actors of one loop that have no parent, and what the loop counts about its actors.
 class actor_roots final : public loop_service {
  public:
   static actor_roots& of_current_loop() {
-    if (cached_loop != loop::current()) [[unlikely]] find();
+    if (cached_loop != loop::current() || cached_when != ended.load(std::memory_order_relaxed)) [[unlikely]] find();
     return *cached;
   }
 
@@ -204,6 +216,9 @@ class actor_roots final : public loop_service {
   static void find();
   void stop_last() noexcept;
 
+  // A loop may be closed on another thread than it ran on, and its memory used again for the next.
+  static constinit std::atomic<std::uint32_t> ended;
+  static constinit thread_local std::uint32_t cached_when;
   static constinit thread_local loop* cached_loop;
   static constinit thread_local actor_roots* cached;
 

@@ -3,6 +3,7 @@
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/protocol.hpp>
+#include <troupe/actors/reply_to.hpp>
 #include <troupe/runtime/coro.hpp>
 #include <troupe/runtime/task.hpp>
 
@@ -58,9 +59,7 @@ class activity final : public typed_task<T> {
     } else if (cell_.stop_wanted()) {
       end_.stopped(cell_);
     } else {
-      end_.failed(cell_, std::make_exception_ptr(
-                             std::runtime_error("a coroutine of " + cell_.description() +
-                                                " let a `cancelled` escape that was not meant for it")));
+      end_.failed(cell_, cell_.stray_cancellation());
     }
     cell_.activity_ended();
   }
@@ -113,10 +112,19 @@ struct stop_end {
   void stopped(cell&) noexcept {}
 };
 
+/// Whether `A` answers `M` later than its handler returns: it takes a `reply_to`.
+template <class A, class M>
+inline constexpr bool replies_later = false;
+template <class A, request M>
+inline constexpr bool replies_later<A, M> =
+    requires(A& object, M&& m, reply_to<reply_of<M>> reply) { object.on(std::move(m), std::move(reply)); };
+
 /// Whether `A` can handle `M`, checked where an actor class is first spawned so that the error is one line.
 template <class A, class M>
 constexpr void check_handler() {
-  if constexpr (!requires(A& object, M&& m) { object.on(std::move(m)); }) {
+  if constexpr (replies_later<A, M>) {
+    return;
+  } else if constexpr (!requires(A& object, M&& m) { object.on(std::move(m)); }) {
     static_cast<void>(sizeof(actor_has_no_public_handler_on_for_message<A, M>));
   } else if constexpr (request<M>) {
     using returned = decltype(std::declval<A&>().on(std::declval<M>()));
@@ -127,38 +135,30 @@ constexpr void check_handler() {
   }
 }
 
-/// Handles `item` if it is an `M`. Returns whether it was.
+/// Handles a message whose handler answers by returning, or by its coroutine's return.
 template <class A, class M>
-bool handle_as(cell_of<A>& owner, envelope& item) noexcept {
-  if (item.info != &envelope_of<M>::type) return false;
-  auto& held = static_cast<envelope_of<M>&>(item);
-  using returned = decltype(owner.object.on(std::move(held.message)));
-  if constexpr (request<M>) {
-    if (item.reply != nullptr && static_cast<ask_state<M>*>(item.reply)->withdrawn()) [[unlikely]] {
-      item.reply->fail(nullptr);
-      return true;
-    }
-  }
+[[gnu::always_inline]] inline bool handle_now(cell_of<A>& owner, envelope_of<M>& item) noexcept {
+  using returned = decltype(owner.object.on(std::move(item.message)));
   try {
     if constexpr (is_coro<returned>) {
       // The message stays where it is until the coroutine ends: a handler may take it by reference.
-      start_activity(owner, owner.object.on(std::move(held.message)), handler_end<M>{&item}, item.info);
+      start_activity(owner, owner.object.on(std::move(item.message)), handler_end<M>{&item}, item.info);
       return true;
     } else if constexpr (request<M>) {
       if (item.reply != nullptr) {
         auto& asked = static_cast<ask_state<M>&>(*item.reply);
         if constexpr (std::is_void_v<reply_of<M>>) {
-          owner.object.on(std::move(held.message));
+          owner.object.on(std::move(item.message));
           asked.answer();
         } else {
-          reply_of<M> value = owner.object.on(std::move(held.message));
+          reply_of<M> value = owner.object.on(std::move(item.message));
           asked.answer(std::move(value));
         }
         return true;
       }
-      static_cast<void>(owner.object.on(std::move(held.message)));
+      static_cast<void>(owner.object.on(std::move(item.message)));
     } else {
-      owner.object.on(std::move(held.message));
+      owner.object.on(std::move(item.message));
     }
   } catch (...) {
     fail_handler(owner, item, std::current_exception());
@@ -166,6 +166,42 @@ bool handle_as(cell_of<A>& owner, envelope& item) noexcept {
   }
   envelope_of<M>::free_told(item);
   return true;
+}
+
+/// Handles a request whose handler answers through a `reply_to`.
+template <class A, class M>
+void handle_later(cell_of<A>& owner, envelope_of<M>& held) noexcept {
+  auto* const asked = static_cast<ask_state<M>*>(held.reply);
+  try {
+    // The answer destroys what is in the envelope, and may come before the handler returns.
+    M taken(std::move(held.message));
+    reply_to<reply_of<M>> reply(asked);
+    if (asked == nullptr) envelope_of<M>::free_told(held);
+    reply_in_hand = asked;
+    owner.object.on(std::move(taken), std::move(reply));
+  } catch (...) {
+    owner.handler_failed(std::exchange(reply_orphaned, nullptr), std::current_exception());
+  }
+  reply_in_hand = nullptr;
+}
+
+/// Handles `item` if it is an `M`. Returns whether it was.
+template <class A, class M>
+bool handle_as(cell_of<A>& owner, envelope& item) noexcept {
+  if (item.info != &envelope_of<M>::type) return false;
+  auto& held = static_cast<envelope_of<M>&>(item);
+  if constexpr (request<M>) {
+    if (item.reply != nullptr && static_cast<ask_state<M>*>(item.reply)->withdrawn()) [[unlikely]] {
+      item.reply->fail(nullptr);
+      return true;
+    }
+  }
+  if constexpr (replies_later<A, M>) {
+    handle_later<A, M>(owner, held);
+    return true;
+  } else {
+    return handle_now<A, M>(owner, held);
+  }
 }
 
 /// What the loop runs for an actor of class `A` of protocol `P`: one turn.

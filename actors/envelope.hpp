@@ -2,6 +2,7 @@
 
 #include <troupe/actors/type_name.hpp>
 #include <troupe/runtime/memory.hpp>
+#include <troupe/runtime/outcome.hpp>
 #include <troupe/runtime/work.hpp>
 
 #include <exception>
@@ -32,6 +33,17 @@ class reply_slot {
   ~reply_slot() = default;
 };
 
+/// A reply slot for answers of type `R`, for whoever answers later than the handler returns.
+template <class R>
+class typed_reply_slot : public reply_slot {
+ public:
+  /// Destroys the request and answers it. Once, on the loop of the asked actor.
+  virtual void answer_with(outcome<R>& value) noexcept = 0;
+
+ protected:
+  ~typed_reply_slot() = default;
+};
+
 /// A message on its way: linked into the mailbox of an actor on the same loop, or posted as a work to another loop, which
 /// puts it there.
 struct envelope : work {
@@ -50,7 +62,9 @@ struct envelope : work {
 template <class M>
 struct envelope_of final : envelope, pooled {
   explicit envelope_of(M&& given, reply_slot* slot = nullptr)
-      : envelope(type, slot), message(std::move(given)) {}
+      : envelope(type, slot), message(std::move(given)) {
+    static_assert(alignof(M) <= pool_granule, "a message that needs more than 16-byte alignment: keep what needs it behind a pointer");
+  }
   ~envelope_of() {}
 
   void destroy_message() noexcept { std::destroy_at(&message); }

@@ -17,6 +17,11 @@ struct actor_dead : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The actor asked dropped the request without an answer.
+struct no_reply : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The actor asked did not answer in time.
 struct ask_timeout : timeout_error {
   using timeout_error::timeout_error;

@@ -48,16 +48,16 @@ loop& find_place(place wanted);
 template <class A, class... Args>
 struct remote_start final : work, pooled {
   template <class... Given>
-  explicit remote_start(cell_of<A>& given, Given&&... given_args)
-      : work(&remote_start::arrive), made(given), args(std::forward<Given>(given_args)...) {}
+  explicit remote_start(std::in_place_t, Given&&... given_args)
+      : work(&remote_start::arrive), args(std::forward<Given>(given_args)...) {}
 
   static void arrive(work& item) noexcept {
     const std::unique_ptr<remote_start> self(static_cast<remote_start*>(&item));
-    cell& owner = self->made;
+    cell& owner = *self->made;
     constructing = &owner;
     try {
       std::apply(
-          [&](Args&... each) { std::construct_at(&self->made.object, std::move(each)...); }, self->args);
+          [&](Args&... each) { std::construct_at(&self->made->object, std::move(each)...); }, self->args);
       owner.begin(true);
     } catch (...) {
       loop::current()->report({"the constructor of " + owner.description() + " threw", std::current_exception()});
@@ -66,20 +66,28 @@ struct remote_start final : work, pooled {
     constructing = nullptr;
   }
 
-  cell_of<A>& made;
+  cell_of<A>* made = nullptr;
   std::tuple<Args...> args;
 };
+
+template <class A>
+cell_of<A>* make_cell(loop& home, cell* parent, std::string_view name) {
+  static_assert(alignof(A) <= pool_granule, "an actor that needs more than 16-byte alignment: keep what needs it behind a pointer");
+  auto* const made = ::new (allocate(sizeof(cell_of<A>)))
+      cell_of<A>(&turn_of<A, typename A::protocol_type>::run, class_of<A>::table, home, parent);
+  if (!name.empty()) made->set_name(name);
+  if (parent != nullptr) made->join_parent();
+  return made;
+}
 
 template <class A, class... Args>
 actor_ref<typename A::protocol_type> spawn_as(cell* parent, const spawn_options& options, Args&&... args) {
   using protocol_type = typename A::protocol_type;
   []<class... Ms>(protocol<Ms...>*) { (check_handler<A, Ms>(), ...); }(static_cast<protocol_type*>(nullptr));
   loop& home = find_place(options.on);
-  auto* const made = ::new (allocate(sizeof(cell_of<A>)))
-      cell_of<A>(&turn_of<A, protocol_type>::run, class_of<A>::table, home, parent);
-  if (!options.name.empty()) made->set_name(options.name);
-  if (parent != nullptr) made->join_parent();
+  cell_of<A>* made = nullptr;
   if (&home == loop::current()) [[likely]] {
+    made = make_cell<A>(home, parent, options.name);
     cell* const outer = std::exchange(constructing, made);
     try {
       std::construct_at(&made->object, std::forward<Args>(args)...);
@@ -93,7 +101,9 @@ actor_ref<typename A::protocol_type> spawn_as(cell* parent, const spawn_options&
     constructing = outer;
     made->begin(true);
   } else {
-    auto start = std::make_unique<remote_start<A, std::decay_t<Args>...>>(*made, std::forward<Args>(args)...);
+    // Copying an argument may throw: there is no actor yet that would have to end.
+    auto start = std::make_unique<remote_start<A, std::decay_t<Args>...>>(std::in_place, std::forward<Args>(args)...);
+    made = start->made = make_cell<A>(home, parent, options.name);
     if (!home.post(*start.release())) fail("an actor was placed on a loop that is closed");
   }
   return actor_ref<protocol_type>(*made);

@@ -28,6 +28,8 @@ constexpr std::size_t least_spin = 64;
 constexpr std::size_t most_spin = 2048;
 constexpr duration short_sleep = std::chrono::microseconds(50);
 
+constexpr int rounds_per_event = 4;
+
 void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   _mm_pause();
@@ -122,7 +124,7 @@ void loop::run() {
   thread.current_loop = this;
   internal::enable_pool();
   stopping_ = stalled_ = false;
-  last_poll_ = now();
+  last_poll_ = {};
   for (;;) {
     run_round();
     if (stopping_) break;
@@ -150,13 +152,15 @@ void loop::poll() noexcept {
   take_inbox();
   const time_point before = now();
   const duration batch = before - last_poll_;
-  if (batch > long_batch) {
+  if (last_poll_ == time_point{}) {
+    // The first batch since a sleep; when it began is not known.
+  } else if (batch > long_batch) {
     budget_ = std::max(budget_ / 2, least_budget);
   } else if (batch < short_batch) {
     budget_ = std::min(budget_ * 2, most_budget);
   }
   fire_timers();
-  backend_->poll();
+  backend_->poll([](void*) noexcept {}, nullptr);
   last_poll_ = before;
 }
 
@@ -172,7 +176,7 @@ void loop::idle() {
     if (stopping_ || !ready_.empty()) return;
   }
   if (virtual_time_) {
-    backend_->poll();
+    backend_->poll([](void*) noexcept {}, nullptr);
     if (!ready_.empty() || take_inbox()) return;
     if (timers_.empty()) {
       stalled_ = true;
@@ -200,21 +204,26 @@ bool loop::spin() noexcept {
 }
 
 void loop::sleep() {
-  static const bool may_spin = std::thread::hardware_concurrency() > 1;
+  static const bool spare_processor = std::thread::hardware_concurrency() > 1;
+  const bool may_spin = spare_processor && internal::multi_threaded();
   if (!inbox_.begin_sleep()) {
     take_inbox();
     return;
   }
   const time_point before = may_spin ? clock::now() : time_point{};
-  backend_->wait(timers_.size() != 0 ? timers_.earliest() : time_point::max());
+  // What one event leads to is run before the next one is told: the bytes just read are still in the cache.
+  const auto run_some = [](void* self) noexcept {
+    auto& home = *static_cast<loop*>(self);
+    for (int round = 0; round < rounds_per_event && !home.ready_.empty(); ++round) home.run_round();
+  };
+  backend_->wait(timers_.size() != 0 ? timers_.earliest() : time_point::max(), run_some, this);
   if (inbox_.end_sleep() && may_spin && clock::now() - before < short_sleep) {
     spin_limit_ = std::max(spin_limit_, least_spin);
   }
   take_inbox();
   if (!timers_.empty()) fire_timers();
-  backend_->poll();
   done_ = 0;
-  last_poll_ = now();
+  last_poll_ = {};
 }
 
 bool loop::take_inbox() noexcept {

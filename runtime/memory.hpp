@@ -9,8 +9,10 @@ namespace troupe::internal {
 /// keeps freed blocks in lists by size and takes them from there; other threads go to the heap.
 ///
 /// Life: `enable_pool` when a loop starts on a thread, `disable_pool` when it ends; blocks may outlive both, and may be
-/// freed on another thread than the one that made them. Each list is bounded (`pool_limit`), so that a producer on one
-/// thread and a consumer on another grow neither for ever. Under AddressSanitizer every block comes from the heap.
+/// freed on another thread than the one that made them. Each list is bounded (`pool_bytes_per_class`), so that a producer on
+/// one thread and a consumer on another grow neither for ever. Larger blocks, the buffers of sockets, have lists of their own
+/// by powers of two: the heap would give them back to the system and fetch them again. Under AddressSanitizer every block
+/// comes from the heap.
 inline constexpr std::size_t pool_granule = 16;
 inline constexpr std::size_t pool_classes = 64;  // blocks of up to 1 KiB
 inline constexpr std::size_t pool_bytes_per_class = std::size_t{256} << 10;
@@ -27,7 +29,7 @@ struct free_list {
 extern constinit thread_local free_list free_lists[pool_classes];
 
 void* allocate_slow(std::size_t size);
-void deallocate_slow(void* block) noexcept;
+void deallocate_slow(void* block, std::size_t size) noexcept;
 void enable_pool() noexcept;
 void disable_pool() noexcept;
 
@@ -59,7 +61,7 @@ void disable_pool() noexcept;
       return;
     }
   }
-  deallocate_slow(block);
+  deallocate_slow(block, size);
 }
 
 /// Gives a class pooled `new` and `delete`.

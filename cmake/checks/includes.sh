@@ -3,6 +3,7 @@
 #
 # Who may include what. Lowest layer first: runtime <- actors <- io; a layer never looks up. asio and CAF stay where
 # users' translation units never meet them. Prints each offending line and ends with status 1 if there is one.
+# shellcheck disable=SC2046,SC2086  # lists of file names are meant to be split; ours have no spaces
 set -u
 cd "$1" || exit 2
 failed=0

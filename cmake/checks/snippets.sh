@@ -64,7 +64,7 @@ refresh() {
 temporary=$(mktemp) || exit 2
 trap 'rm -f "$temporary"' EXIT
 for page in README.md $(find docs -name '*.md' 2>/dev/null | sort); do
-  [ -f "$page" ] && grep -q '^<!-- snippet: ' "$page" || continue
+  grep -qs '^<!-- snippet: ' "$page" || continue
   refresh "$page" >"$temporary" || { failed=1; continue; }
   if ! difference=$(diff -u --label "$page" "$page" --label "$page, from the examples" "$temporary"); then
     if [ $update = yes ]; then

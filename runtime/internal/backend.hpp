@@ -1,47 +1,65 @@
 #pragma once
 
+#include <troupe/runtime/internal/poller.hpp>
 #include <troupe/runtime/time.hpp>
 
-#include <asio/executor_work_guard.hpp>
-#include <asio/io_context.hpp>
-#include <asio/posix/stream_descriptor.hpp>
+#include <memory>
 
-#include <cstddef>
+namespace asio {
+class io_context;
+}
 
 namespace troupe {
 class loop;
 
 namespace internal {
 
-/// A loop's door to the operating system: the io_context, the timer descriptor that ends a sleep in time and the event
-/// descriptor by which other threads end it. Not installed; the only headers that see asio are in `internal/`.
+/// A loop's door to the operating system: its poller, the timer descriptor that ends a sleep in time, the event descriptor
+/// by which other threads end it, and an asio::io_context for whoever brings asio code along.
+///
+/// The io_context is a guest: made when it is first asked for. From then on the loop sleeps in it, and it watches the
+/// poller; until then the loop sleeps in the poller and pays nothing for asio.
 class backend {
  public:
+  /// Errors: std::system_error.
   backend();
+  ~backend();
 
-  asio::io_context& context() noexcept { return context_; }
+  class poller& poller() noexcept { return poller_; }
+  asio::io_context& context();
 
-  /// Runs what is ready, without waiting.
-  void poll();
-  /// Waits until a handler has run or `deadline` has passed, or `wake` was called.
-  void wait(time_point deadline);
+  /// Runs what is ready, without waiting; calls `between(context)` after each.
+  void poll(poller::function between, void* argument);
+  /// Waits until something was ready, `deadline` has passed or `wake` was called.
+  void wait(time_point deadline, poller::function between, void* argument);
   /// Any thread.
   void wake() noexcept;
 
  private:
-  void watch_wake();
-  void watch_timer();
-  void arm(time_point deadline);
+  class guest;
+  /// A descriptor of the loop's own that becomes readable to end a sleep.
+  class alarm final : public poller::listener {
+   public:
+    /// Takes the descriptor over.
+    alarm(class poller& home, int descriptor, const char* what);
+    ~alarm();
+    void on_events(std::uint32_t) noexcept override;
+    int native() const noexcept { return descriptor_; }
+    bool rang = true;
 
-  asio::io_context context_;
-  asio::executor_work_guard<asio::io_context::executor_type> guard_;
-  asio::posix::stream_descriptor wake_;
-  asio::posix::stream_descriptor timer_;
-  time_point armed_ = time_point::max();  ///< when the timer descriptor fires; max: not armed
+   private:
+    class poller& home_;
+    int descriptor_;
+  };
+
+  void arm(time_point deadline) noexcept;
+
+  class poller poller_;
+  alarm wake_;
+  alarm timer_;
+  time_point armed_ = time_point::max();  ///< when the timer descriptor fires
+  std::unique_ptr<guest> guest_;
 };
-
-/// The io_context of a loop, for the layers above that speak asio in their sources.
-asio::io_context& context_of(loop& owner) noexcept;
 
 }  // namespace internal
 }  // namespace troupe

@@ -34,14 +34,15 @@ step "install" "$cmake" --install "$build" --prefix "$scratch/first"
 mv "$scratch/first" "$prefix" # an installation may be moved, as packagers do
 
 [ -z "$(find "$prefix" -name internal)" ] || refuse "internal headers are installed"
-! grep -rlF -e "$source" -e "$build" -e "$scratch/first" "$prefix" || refuse "these files name a folder of this machine"
+! grep -rIlF -e "$source" -e "$build" -e "$scratch/first" "$prefix" || refuse "these files name a folder of this machine"
 
 step "cmake: configure" "$cmake" -S "$here/cmake_installed" -B "$scratch/cmake" -DCMAKE_CXX_COMPILER="$cxx" \
   -DCMAKE_PREFIX_PATH="$prefix"
 step "cmake: build" "$cmake" --build "$scratch/cmake"
 step "cmake: run" "$scratch/cmake/consumer"
 
-export PKG_CONFIG_PATH="$(dirname "$(find "$prefix" -name troupe.pc)")"
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name troupe.pc)")
+export PKG_CONFIG_PATH
 step "pkg-config: build" sh "$here/pkg_config/build.sh" "$cxx" "$here/main.cpp" "$scratch/pkg_config_consumer"
 step "pkg-config: run" env LD_LIBRARY_PATH="$(dirname "$PKG_CONFIG_PATH")" "$scratch/pkg_config_consumer"
 

@@ -1,0 +1,62 @@
+#include <troupe/runtime/check.hpp>
+#include <troupe/runtime/internal/poller.hpp>
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace troupe::internal {
+
+poller::poller() : descriptor_(::epoll_create1(EPOLL_CLOEXEC)) {
+  if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "a loop's epoll descriptor");
+}
+
+poller::~poller() { ::close(descriptor_); }
+
+void poller::add(int descriptor, listener& told, std::uint32_t events) {
+  epoll_event wanted{};
+  wanted.events = events;
+  wanted.data.ptr = &told;
+  if (::epoll_ctl(descriptor_, EPOLL_CTL_ADD, descriptor, &wanted) != 0) {
+    throw std::system_error(errno, std::generic_category(), "watching a descriptor");
+  }
+}
+
+void poller::change(int descriptor, listener& told, std::uint32_t events) noexcept {
+  epoll_event wanted{};
+  wanted.events = events;
+  wanted.data.ptr = &told;
+  const int result = ::epoll_ctl(descriptor_, EPOLL_CTL_MOD, descriptor, &wanted);
+  expects(result == 0, "a descriptor that is watched was closed behind the loop's back");
+}
+
+void poller::remove(int descriptor, const listener& told) noexcept {
+  static_cast<void>(::epoll_ctl(descriptor_, EPOLL_CTL_DEL, descriptor, nullptr));
+  // An event of it may be in the batch that is being told.
+  for (int index = 0; index < left_; ++index) {
+    if (ready_[index].data.ptr == &told) ready_[index].data.ptr = nullptr;
+  }
+}
+
+void poller::wait(bool block, function between, void* context) noexcept {
+  // Called by a listener, or by work that runs between two: the batch that is being told comes first.
+  if (ready_ != nullptr) return;
+  epoll_event events[batch];
+  const int count = ::epoll_wait(descriptor_, events, batch, block ? -1 : 0);
+  if (count < 0) {
+    expects(errno == EINTR, "epoll_wait failed");
+    return;
+  }
+  for (int index = 0; index < count; ++index) {
+    ready_ = events + index + 1;
+    left_ = count - index - 1;
+    if (events[index].data.ptr == nullptr) continue;
+    static_cast<listener*>(events[index].data.ptr)->on_events(events[index].events);
+    between(context);
+  }
+  ready_ = nullptr;
+  left_ = 0;
+}
+
+}  // namespace troupe::internal
