@@ -36,12 +36,8 @@ class session : public troupe::actor<io::connection_events> {
 };
 // [/session]
 
-struct served {
-  using reply = int;
-};
-
 /// Accepts connections and starts a session for each.
-class server : public troupe::actor<troupe::protocol<io::accepted, served>> {
+class server : public troupe::actor<io::listener_events> {
  public:
   explicit server(io::listening_socket listening) { spawn<io::tcp_listener>(std::move(listening), self()); }
 
@@ -49,21 +45,24 @@ class server : public troupe::actor<troupe::protocol<io::accepted, served>> {
     ++served_;
     spawn<session>(std::move(a.connected));
   }
-  int on(served) { return served_; }
+  void on_stop() { std::printf("served %d connections\n", served_); }
 
  private:
   int served_ = 0;
 };
 
+void start_server(io::listening_socket listening) {  // the tour starts one too
+  troupe::spawn<server>(std::move(listening));
+}
+
 troupe::coro<int> amain(io::endpoint where) {
   io::listening_socket listening(where);
   std::printf("listening on port %u\n", static_cast<unsigned>(listening.local().port()));
   std::fflush(stdout);
-  auto serving = troupe::spawn<server>(std::move(listening));
+  start_server(std::move(listening));
   const int signal = co_await troupe::received_signal(SIGINT, SIGTERM);
-  const int count = co_await serving.ask(served{});
-  std::printf("signal %d: served %d connections, finishing\n", signal, count);
-  co_return 0;
+  std::printf("signal %d, finishing\n", signal);
+  co_return 0;  // the server stops, and with it the listener and every session
 }
 
 int main(int argc, char** argv) {

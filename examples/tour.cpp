@@ -1,0 +1,59 @@
+// All examples, one after the other, in one process; the echo server meets a thousand real client connections.
+// Run: tour        Prints: a heading for each example, then what it prints
+#include <troupe/io/tcp.hpp>
+#include <troupe/troupe.hpp>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+// The build puts each example into a namespace of its own and gives its `main` a name.
+int hello_main(int argc, char** argv);
+int gather_main(int argc, char** argv);
+int bank_main(int argc, char** argv);
+namespace echo_server_example {
+void start_server(troupe::io::listening_socket listening);
+}
+namespace echo_clients_example {
+troupe::coro<int> run_clients(troupe::io::endpoint server);
+}
+
+namespace {
+
+/// The server and its clients, on one loop.
+troupe::coro<int> echo_round() {
+  troupe::io::listening_socket listening(troupe::io::endpoint::loopback(0));
+  const troupe::io::endpoint where = listening.local();
+  echo_server_example::start_server(std::move(listening));
+  co_return co_await echo_clients_example::run_clients(where);
+}
+
+int echo_main(int, char**) { return troupe::run(echo_round()); }
+
+struct chapter {
+  const char* name;
+  const char* idea;
+  int (*run)(int argc, char** argv);
+};
+
+}  // namespace
+
+int main() {
+  static const chapter chapters[] = {
+      {"hello", "an actor is told and asked", &hello_main},
+      {"gather", "three tasks at the same time", &gather_main},
+      {"bank", "a rejection is an answer, a crash stays where it is", &bank_main},
+      {"echo_server, echo_clients", "actors and real sockets", &echo_main},
+  };
+  int failed = 0;
+  for (const chapter& each : chapters) {
+    std::printf("\n== %s: %s ==\n", each.name, each.idea);
+    std::fflush(stdout);
+    std::string name = each.name;
+    char* arguments[] = {name.data(), nullptr};
+    failed += each.run(1, arguments) == 0 ? 0 : 1;
+    std::fflush(stdout);
+  }
+  std::printf("\n%s\n", failed == 0 ? "The tour is over; all went well." : "The tour is over; something went wrong.");
+  return failed == 0 ? 0 : 1;
+}
