@@ -57,15 +57,15 @@ class actor {
   template <class A, class... Args>
     requires(!internal::starts_with_option<Args...>)
   actor_ref<typename A::protocol_type> spawn(Args&&... args) {
-    return internal::spawn_as<A>(&cell_, {}, std::forward<Args>(args)...);
+    return internal::spawn_here<A>(&cell_, {}, std::forward<Args>(args)...);
   }
   template <class A, class... Args>
   actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args) {
-    return internal::spawn_as<A>(&cell_, options, std::forward<Args>(args)...);
+    return internal::spawn_placed<A>(&cell_, options, std::forward<Args>(args)...);
   }
   template <class A, class... Args>
   actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
-    return internal::spawn_as<A>(&cell_, {.name = {}, .on = on}, std::forward<Args>(args)...);
+    return internal::spawn_placed<A>(&cell_, {.name = {}, .on = on}, std::forward<Args>(args)...);
   }
 
   /// Runs `body` as a task of this actor, beside its handlers; it is cancelled when the actor stops.

@@ -8,7 +8,6 @@
 #include <troupe/runtime/time.hpp>
 
 #include <chrono>
-#include <functional>
 #include <string>
 #include <utility>
 
@@ -44,7 +43,8 @@ class actor_ref {
   }
   template <class Wider>
     requires(P::template within<Wider>)
-  actor_ref(actor_ref<Wider>&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}  // NOLINT(*-explicit-*)
+  actor_ref(actor_ref<Wider>&& other) noexcept
+      : cell_(std::exchange(other.cell_, nullptr)) {}  // NOLINT(*-explicit-*)
   actor_ref& operator=(actor_ref other) noexcept {
     std::swap(cell_, other.cell_);
     return *this;
@@ -54,7 +54,9 @@ class actor_ref {
   }
 
   explicit operator bool() const noexcept { return cell_ != nullptr; }
-  friend bool operator==(const actor_ref& a, const actor_ref& b) noexcept { return a.cell_ == b.cell_; }
+  friend bool operator==(const actor_ref& a, const actor_ref& b) noexcept {
+    return a.cell_ == b.cell_;
+  }
 
   /// Sends `m` and waits for nothing. A request may be told too; its answer is dropped.
   /// Cost: one pooled allocation; no atomic operation when the actor lives on this loop.
@@ -103,7 +105,8 @@ class actor_ref {
   template <class M>
   future<reply_of<M>> send_request(M&& m, duration timeout) const {
     loop* const home = loop::current();
-    if (home == nullptr) throw invalid_state("ask needs a running loop, and none runs on this thread");
+    if (home == nullptr)
+      throw invalid_state("ask needs a running loop, and none runs on this thread");
     auto* const asked = new internal::ask_state<M>(*home, checked(), std::move(m), timeout);
     asked->send();
     return future<reply_of<M>>(*asked);

@@ -17,9 +17,14 @@ std::string in_seconds(duration limit) {
 constinit thread_local reply_slot* reply_in_hand = nullptr;
 constinit thread_local reply_slot* reply_orphaned = nullptr;
 
+std::exception_ptr no_reply_error() {
+  return std::make_exception_ptr(no_reply("the request was dropped without an answer"));
+}
+
 std::exception_ptr timeout_of(const cell& target, std::string_view message, duration limit) {
-  return std::make_exception_ptr(ask_timeout(target.description() + " did not answer " + std::string(message) +
-                                             " within " + in_seconds(limit) + " (" + target.condition() + ")"));
+  return std::make_exception_ptr(ask_timeout(target.description() + " did not answer " +
+                                             std::string(message) + " within " + in_seconds(limit) +
+                                             " (" + target.condition() + ")"));
 }
 
 }  // namespace troupe::internal

@@ -44,7 +44,9 @@ class ask_guard : public typed_reply_slot<R>, protected timer {
 ///
 /// Threads: made and completed on the asker's loop. An answer from another loop is written by that loop and posted back.
 template <class M>
-class ask_state final : public typed_future<reply_of<M>>, public ask_guard<reply_of<M>>, public pooled {
+class ask_state final : public typed_future<reply_of<M>>,
+                        public ask_guard<reply_of<M>>,
+                        public pooled {
   using reply = reply_of<M>;
 
  public:
@@ -52,7 +54,9 @@ class ask_state final : public typed_future<reply_of<M>>, public ask_guard<reply
       : typed_future<reply>(&ask_state::arrive, home, 2),
         ask_guard<reply>(&ask_state::on_due, target, limit),
         request_(std::move(asked), this) {
-    static_assert(alignof(typename outcome<reply>::value_type) <= pool_granule, "a reply that needs more than 16-byte alignment: keep what needs it behind a pointer");
+    static_assert(
+        alignof(typename outcome<reply>::value_type) <= pool_granule,
+        "a reply that needs more than 16-byte alignment: keep what needs it behind a pointer");
   }
 
   /// Sends the request; the answer may be here before it returns.
@@ -146,7 +150,7 @@ inline constexpr bool temporary_is_unsafe =
 }  // namespace internal
 
 /// The future of an ask whose message was passed as a temporary that g++ 12 cannot hold in a co_await expression (it has a
-/// destructor and no constructor). Name the message or the future first:
+/// destructor and no constructor). Name the future first:
 ///   auto answer = ref.ask(text{"hello"});
 ///   co_await answer;
 template <class T>
@@ -154,7 +158,7 @@ class [[nodiscard]] named_future : public future<T> {
  public:
   explicit named_future(future<T>&& answer) noexcept : future<T>(std::move(answer)) {}
   auto operator co_await() const& { return future<T>::operator co_await(); }
-  /// g++ 12 would destroy the message twice: give the message or the future a name first.
+  /// g++ 12 would destroy the message twice: give the future a name first.
   void operator co_await() && = delete;
 };
 

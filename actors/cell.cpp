@@ -3,6 +3,8 @@
 
 #include <troupe/runtime/check.hpp>
 
+#include <memory>
+
 #include <stdexcept>
 #include <utility>
 
@@ -58,18 +60,24 @@ std::string cell::description() const {
 std::string cell::condition() const {
   if (home_ != loop::current()) return "on loop " + std::to_string(home_->index());
   switch (life_) {
-    case life::dead: return "dead";
-    case life::stopping: return "stopping";
-    case life::starting: return "starting";
-    case life::running: break;
+    case life::dead:
+      return "dead";
+    case life::stopping:
+      return "stopping";
+    case life::starting:
+      return "starting";
+    case life::running:
+      break;
   }
   // Many asks may time out together: no walk along a long queue for each.
   constexpr std::size_t most = 1000;
   const std::size_t queued = mailbox_.length(most + 1);
-  std::string text = queued > most ? "alive, over " + std::to_string(most) : "alive, " + std::to_string(queued);
+  std::string text =
+      queued > most ? "alive, over " + std::to_string(most) : "alive, " + std::to_string(queued);
   text += queued == 1 ? " message queued" : " messages queued";
   const cell_extra* const known = extra_.load(std::memory_order_relaxed);
-  if (known != nullptr && known->in_hand != nullptr) text += ", handling " + std::string(known->in_hand->name);
+  if (known != nullptr && known->in_hand != nullptr)
+    text += ", handling " + std::string(known->in_hand->name);
   return text;
 }
 
@@ -94,8 +102,10 @@ void cell::arrive(work& item) noexcept {
 
 void cell::refuse(envelope& item) noexcept {
   if (item.reply != nullptr) {
-    item.reply->fail(std::make_exception_ptr(
-        actor_dead(description() + " was asked " + std::string(item.info->name) + " but is dead or stopping")));
+    // In two steps: the text is shared by the temporary, which has to go before the other loop gets the error.
+    std::exception_ptr error = std::make_exception_ptr(actor_dead(
+        description() + " was asked " + std::string(item.info->name) + " but is dead or stopping"));
+    item.reply->fail(std::move(error));
     return;
   }
   if (loop::current() != nullptr) ++actor_roots::of_current_loop().dead_letters;
@@ -104,23 +114,24 @@ void cell::refuse(envelope& item) noexcept {
 
 void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept {
   if (is_cancelled_error(error)) error = stray_cancellation();
-  const bool crash = !is_rejected(error);
-  // Nobody asked, so nobody would hear of a rejection.
-  if (!crash && reply == nullptr) {
+  if (!is_rejected(error)) {
+    stop_after_crash(error);
+  } else if (reply == nullptr) {
+    // Nobody asked, so nobody would hear of a rejection.
     home_->report({description() + " rejected a message that was told, not asked", error});
   }
-  if (reply != nullptr) reply->fail(error);
-  if (crash) stop_after_crash(std::move(error));
+  // Last, and given away: what is posted to another loop is not looked at here any more.
+  if (reply != nullptr) reply->fail(std::move(error));
 }
 
-void cell::stop_after_crash(std::exception_ptr error) noexcept {
-  home_->report({description() + " crashed and is stopped", std::move(error)});
+void cell::stop_after_crash(const std::exception_ptr& error) noexcept {
+  home_->report({description() + " crashed and is stopped", error});
   stop_wanted_ = attention_ = true;
 }
 
 std::exception_ptr cell::stray_cancellation() const {
-  return std::make_exception_ptr(
-      std::runtime_error("a handler of " + description() + " let a `cancelled` escape that was not meant for it"));
+  return std::make_exception_ptr(std::runtime_error(
+      "a handler of " + description() + " let a `cancelled` escape that was not meant for it"));
 }
 
 void cell::end_turn() noexcept {
@@ -136,7 +147,8 @@ void cell::end_turn() noexcept {
 
 // --- coroutine handlers ----------------------------------------------------------------------------------------------
 
-void cell::run_activity(task_base& activity, std::coroutine_handle<> body, const message_info* message) noexcept {
+void cell::run_activity(task_base& activity, std::coroutine_handle<> body,
+                        const message_info* message) noexcept {
   extra().in_hand = message;
   busy_ = entering_ = true;
   tasks().add(activity);
@@ -154,7 +166,8 @@ void cell::activity_ended() noexcept {
 // --- life ------------------------------------------------------------------------------------------------------------
 
 void cell::join_parent() noexcept {
-  expects(parent_->life_ != life::dead, "an actor spawned a child in its destructor: nobody would stop it");
+  expects(parent_->life_ != life::dead,
+          "an actor spawned a child in its destructor: nobody would stop it");
   previous_ = parent_->last_child_;
   if (previous_ != nullptr) previous_->next_ = this;
   parent_->last_child_ = this;
@@ -163,7 +176,12 @@ void cell::join_parent() noexcept {
 void cell::begin(bool constructed) noexcept {
   constructed_ = constructed;
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
-  if (!constructed) stop_wanted_ = true;
+  if (!constructed) {
+    stop_wanted_ = true;
+    // Before their first step, which would find no object.
+    if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
+      known->tasks.cancel_all_for_good();
+  }
   if (class_->start == nullptr && !stop_wanted_) {
     life_ = life::running;
     attention_ = false;
@@ -192,6 +210,21 @@ void cell::pay_attention() noexcept {
   } else if (!scheduled_) {
     scheduled_ = true;
     home_->push(*this);
+  }
+}
+
+void cell::insist() noexcept {
+  // Children stop one after the other, so the youngest is the one that is waited for.
+  cell* waited_for = this;
+  while (waited_for->home_ == home_ && waited_for->last_child_ != nullptr)
+    waited_for = waited_for->last_child_;
+  if (waited_for->home_ != home_) {
+    waited_for->retain();
+    system_message::send(*waited_for, nullptr, [](cell& to, cell*) noexcept { to.insist(); });
+    return;
+  }
+  if (cell_extra* const known = waited_for->extra_.load(std::memory_order_relaxed)) {
+    known->tasks.cancel_all_for_good();
   }
 }
 
@@ -231,7 +264,8 @@ void cell::advance_stop() noexcept {
   for (;;) {
     cell_extra* const known = extra_.load(std::memory_order_relaxed);
     if (known != nullptr && !known->tasks.empty()) {
-      known->tasks.when_empty([](void* self) noexcept { static_cast<cell*>(self)->pay_attention(); }, this);
+      known->tasks.when_empty(
+          [](void* self) noexcept { static_cast<cell*>(self)->pay_attention(); }, this);
       known->tasks.cancel_all_for_good();
       return;
     }
@@ -247,6 +281,8 @@ void cell::advance_stop() noexcept {
     run_on_stop();
     if (busy_) {
       scheduled_ = true;
+      // The shutdown has lost its patience while others stopped.
+      if (actor_roots::of_current_loop().insists()) tasks().cancel_all_for_good();
       return;
     }
   }
@@ -275,7 +311,8 @@ void cell::finish() noexcept {
     parent_->child_gone(*this);
   } else {
     parent_->retain();
-    system_message::send(*parent_, this, [](cell& to, cell* about) noexcept { to.child_gone(*about); });
+    system_message::send(*parent_, this,
+                         [](cell& to, cell* about) noexcept { to.child_gone(*about); });
   }
 }
 
@@ -284,6 +321,14 @@ void cell::child_gone(cell& child) noexcept {
   (child.next_ != nullptr ? child.next_->previous_ : last_child_) = child.previous_;
   child.release();
   if (life_ == life::stopping) pay_attention();
+}
+
+void cell::abandon() noexcept {
+  life_ = life::dead;
+  run = [](work&) noexcept {};
+  while (envelope* const left = mailbox_.pop()) refuse(*left);
+  if (cell_extra* const known = extra_.load(std::memory_order_relaxed)) known->tasks.abandon();
+  for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
 }
 
 void cell::free() noexcept {
@@ -307,7 +352,15 @@ void actor_roots::find() {
   cached_loop = running;
 }
 
-actor_roots::~actor_roots() { ended.fetch_add(1, std::memory_order_relaxed); }
+actor_roots::~actor_roots() {
+  abandon();
+  ended.fetch_add(1, std::memory_order_relaxed);
+}
+
+void actor_roots::abandon() noexcept {
+  for (cell* root = last_; root != nullptr; root = root->previous_) root->abandon();
+  last_ = nullptr;
+}
 
 void actor_roots::add(cell& root) noexcept {
   root.previous_ = last_;
@@ -325,6 +378,14 @@ void actor_roots::remove(cell& root) noexcept {
 void actor_roots::begin_shutdown() {
   shutting_down_ = true;
   stop_last();
+}
+
+void actor_roots::insist() {
+  insists_ = true;
+  for (cell* root = last_; root != nullptr; root = root->previous_) {
+    root->request_stop();
+    root->insist();
+  }
 }
 
 void actor_roots::stop_last() noexcept {

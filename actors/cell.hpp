@@ -9,11 +9,10 @@
 #include <troupe/runtime/work.hpp>
 
 #include <atomic>
+#include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <coroutine>
 #include <exception>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -55,17 +54,17 @@ class mailbox {
 /// What a class of actors can do besides handling messages.
 struct actor_class {
   std::string_view name;
-  std::size_t size;                        ///< of its cells, for giving the memory back
-  void (*destroy)(cell&) noexcept;         ///< the user's object
-  void (*start)(cell&);                    ///< on_start; null when there is none. May leave the cell busy
-  void (*stop)(cell&);                     ///< on_stop, likewise
+  std::size_t size;                 ///< of its cells, for giving the memory back
+  void (*destroy)(cell&) noexcept;  ///< the user's object
+  void (*start)(cell&);             ///< on_start; null when there is none. May leave the cell busy
+  void (*stop)(cell&);              ///< on_stop, likewise
 };
 
 /// What only some actors have.
 struct cell_extra {
   std::string name;
   task_list tasks;
-  const message_info* in_hand = nullptr;         ///< what a coroutine handler works on
+  const message_info* in_hand = nullptr;  ///< what a coroutine handler works on
 };
 
 /// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
@@ -115,7 +114,8 @@ class cell : public work {
 
   /// Pre: the actor is not dead, which its object is while it is destroyed.
   task_list& tasks() {
-    expects(life_ != life::dead, "an actor created a task in its destructor: nobody would wait for it");
+    expects(life_ != life::dead,
+            "an actor created a task in its destructor: nobody would wait for it");
     return extra().tasks;
   }
 
@@ -129,8 +129,9 @@ class cell : public work {
   /// A task of this actor that the actor waits for has ended: a coroutine handler, on_start or on_stop.
   void activity_ended() noexcept;
   /// Runs a coroutine handler up to its first suspension. Pre: on the home loop, outside any task.
-  void run_activity(task_base& activity, std::coroutine_handle<> body, const message_info* message) noexcept;
-  void stop_after_crash(std::exception_ptr error) noexcept;
+  void run_activity(task_base& activity, std::coroutine_handle<> body,
+                    const message_info* message) noexcept;
+  void stop_after_crash(const std::exception_ptr& error) noexcept;
   /// What stands for a `cancelled` that a handler let escape without being cancelled: passed on as it is, it would look like
   /// a cancellation of whoever asked.
   std::exception_ptr stray_cancellation() const;
@@ -166,24 +167,29 @@ class cell : public work {
     return *known;
   }
   void pay_attention() noexcept;
+  /// Ends what the stop of this actor waits for: the coroutine in hand, its own or that of its youngest descendant.
+  void insist() noexcept;
   bool attend() noexcept;
   void begin_stop() noexcept;
   void advance_stop() noexcept;
   void run_on_stop() noexcept;
   void finish() noexcept;
   void child_gone(cell& child) noexcept;
+  /// Left behind by a shutdown that did not end in time: a later loop in the memory of this one must not run it.
+  void abandon() noexcept;
   void free() noexcept;
 
   ref_count count_{2};  // its life, and whoever makes it
   life life_ = life::starting;
-  bool scheduled_ : 1 = true;   ///< in the ready chain, or busy
-  bool busy_ : 1 = false;       ///< a coroutine handler, on_start or on_stop goes on
-  bool entering_ : 1 = false;   ///< inside run_activity
-  bool attention_ : 1 = true;   ///< something comes before messages: start, stop, a child's end
+  bool scheduled_ : 1 = true;  ///< in the ready chain, or busy
+  bool busy_ : 1 = false;      ///< a coroutine handler, on_start or on_stop goes on
+  bool entering_ : 1 = false;  ///< inside run_activity
+  bool attention_ : 1 = true;  ///< something comes before messages: start, stop, a child's end
   bool stop_wanted_ : 1 = false;
   bool constructed_ : 1 = false;
   bool on_stop_done_ : 1 = false;
-  bool stop_sent_ = false;      ///< to this one, by its parent, on whose loop it is written: no bit field
+  bool stop_sent_ =
+      false;  ///< to this one, by its parent, on whose loop it is written: no bit field
   loop* home_;
   mailbox mailbox_;
   const actor_class* class_;
@@ -191,18 +197,26 @@ class cell : public work {
   cell* previous_ = nullptr;
   cell* next_ = nullptr;
   cell* last_child_ = nullptr;
-  std::atomic<cell_extra*> extra_{nullptr};  ///< owned; made on the home loop, its name read from any thread
+  std::atomic<cell_extra*> extra_{
+      nullptr};  ///< owned; made on the home loop, its name read from any thread
 };
 
 /// The actors of one loop that have no parent, and what the loop counts about its actors.
 class actor_roots final : public loop_service {
  public:
   static actor_roots& of_current_loop() {
-    if (cached_loop != loop::current() || cached_when != ended.load(std::memory_order_relaxed)) [[unlikely]] find();
+    if (cached_loop != loop::current() || cached_when != ended.load(std::memory_order_relaxed))
+        [[unlikely]]
+      find();
     return *cached;
   }
 
   void begin_shutdown() override;
+  /// Stops all at once, and ends every on_stop that still goes on.
+  void insist() override;
+  /// Whether an on_stop that begins now is to end at its first await.
+  bool insists() const noexcept { return insists_; }
+  void abandon() noexcept override;
   bool finished() const override { return last_ == nullptr; }
   std::string unfinished() const override;
   ~actor_roots() override;
@@ -224,6 +238,7 @@ class actor_roots final : public loop_service {
 
   cell* last_ = nullptr;
   bool shutting_down_ = false;
+  bool insists_ = false;
 };
 
 }  // namespace troupe::internal

@@ -9,7 +9,6 @@
 
 #include <concepts>
 #include <exception>
-#include <memory>
 #include <source_location>
 #include <stdexcept>
 #include <type_traits>
@@ -47,7 +46,9 @@ template <class T, class End>
 class activity final : public typed_task<T> {
  public:
   activity(cell& owner, coro<T> body, End end)
-      : typed_task<T>(owner.home(), std::move(body), {}, std::source_location()), cell_(owner), end_(end) {}
+      : typed_task<T>(owner.home(), std::move(body), {}, std::source_location()),
+        cell_(owner),
+        end_(end) {}
 
  private:
   void on_ended(future_base::status how) noexcept override {
@@ -55,7 +56,9 @@ class activity final : public typed_task<T> {
     if (how == future_base::status::value) {
       end_.succeeded(this->result_);
     } else if (how == future_base::status::error) {
-      end_.failed(cell_, this->result_.error());
+      std::exception_ptr error = this->result_.error();
+      this->result_.clear();
+      end_.failed(cell_, std::move(error));
     } else if (cell_.stop_wanted()) {
       end_.stopped(cell_);
     } else {
@@ -94,13 +97,17 @@ struct handler_end {
     }
     item->info->free(*item);
   }
-  void failed(cell& owner, const std::exception_ptr& error) noexcept { fail_handler(owner, *item, error); }
+  void failed(cell& owner, std::exception_ptr error) noexcept {
+    fail_handler(owner, *item, std::move(error));
+  }
   void stopped(cell& owner) noexcept { owner.refuse(*item); }
 };
 
 struct start_end {
   void succeeded(outcome<void>&) noexcept {}
-  void failed(cell& owner, const std::exception_ptr& error) noexcept { owner.stop_after_crash(error); }
+  void failed(cell& owner, const std::exception_ptr& error) noexcept {
+    owner.stop_after_crash(error);
+  }
   void stopped(cell&) noexcept {}
 };
 
@@ -116,33 +123,59 @@ struct stop_end {
 template <class A, class M>
 inline constexpr bool replies_later = false;
 template <class A, request M>
-inline constexpr bool replies_later<A, M> =
-    requires(A& object, M&& m, reply_to<reply_of<M>> reply) { object.on(std::move(m), std::move(reply)); };
+inline constexpr bool replies_later<A, M> = requires(
+    A& object, M&& m, reply_to<reply_of<M>> reply) { object.on(std::move(m), std::move(reply)); };
 
-/// Whether `A` can handle `M`, checked where an actor class is first spawned so that the error is one line.
+/// What the handler of `M` returns. Pre: `A` has one.
 template <class A, class M>
-constexpr void check_handler() {
+auto returned_by_handler() {
   if constexpr (replies_later<A, M>) {
-    return;
-  } else if constexpr (!requires(A& object, M&& m) { object.on(std::move(m)); }) {
-    static_cast<void>(sizeof(actor_has_no_public_handler_on_for_message<A, M>));
-  } else if constexpr (request<M>) {
-    using returned = decltype(std::declval<A&>().on(std::declval<M>()));
-    if constexpr (!std::same_as<returned, reply_of<M>> && !std::same_as<returned, coro<reply_of<M>>> &&
-                  !std::convertible_to<returned, reply_of<M>>) {
-      static_cast<void>(sizeof(handler_returns_something_else_than_the_reply<A, M, returned>));
-    }
+    using reply = reply_to<reply_of<M>>;
+    return std::type_identity<decltype(std::declval<A&>().on(std::declval<M>(),
+                                                             std::declval<reply>()))>();
+  } else {
+    return std::type_identity<decltype(std::declval<A&>().on(std::declval<M>()))>();
   }
+}
+template <class A, class M>
+using handler_returns = typename decltype(returned_by_handler<A, M>())::type;
+
+/// Whether `A` has a handler of `M`, and whether it may return what it does.
+template <class A, class M>
+inline constexpr bool has_handler =
+    message<M> && (replies_later<A, M> || requires(A& object, M&& m) { object.on(std::move(m)); });
+template <class A, class M>
+inline constexpr bool returns_well = true;
+template <class A, request M>
+inline constexpr bool returns_well<A, M> =
+    replies_later<A, M> ? std::is_void_v<handler_returns<A, M>>
+                        : std::same_as<handler_returns<A, M>, coro<reply_of<M>>> ||
+                              std::convertible_to<handler_returns<A, M>, reply_of<M>>;
+
+/// Whether `A` can handle `M`; if it cannot, says so in one line. Evaluated where an actor class is first spawned.
+template <class A, class M>
+constexpr bool check_handler() {
+  if constexpr (!message<M>) {
+    static_cast<void>(sizeof(message_is_no_class_that_can_be_moved<M>));
+  } else if constexpr (!has_handler<A, M>) {
+    static_cast<void>(sizeof(actor_has_no_public_handler_on_for_message<A, M>));
+  } else if constexpr (!returns_well<A, M>) {
+    static_cast<void>(
+        sizeof(handler_returns_something_else_than_the_reply<A, M, handler_returns<A, M>>));
+  }
+  return true;
 }
 
 /// Handles a message whose handler answers by returning, or by its coroutine's return.
 template <class A, class M>
 [[gnu::always_inline]] inline bool handle_now(cell_of<A>& owner, envelope_of<M>& item) noexcept {
   using returned = decltype(owner.object.on(std::move(item.message)));
+  std::exception_ptr error;
   try {
     if constexpr (is_coro<returned>) {
       // The message stays where it is until the coroutine ends: a handler may take it by reference.
-      start_activity(owner, owner.object.on(std::move(item.message)), handler_end<M>{&item}, item.info);
+      start_activity(owner, owner.object.on(std::move(item.message)), handler_end<M>{&item},
+                     item.info);
       return true;
     } else if constexpr (request<M>) {
       if (item.reply != nullptr) {
@@ -160,11 +193,13 @@ template <class A, class M>
     } else {
       owner.object.on(std::move(item.message));
     }
-  } catch (...) {
-    fail_handler(owner, item, std::current_exception());
+    envelope_of<M>::free_told(item);
     return true;
+  } catch (...) {
+    error = std::current_exception();
   }
-  envelope_of<M>::free_told(item);
+  // Not in the catch block, which holds the exception: once it is answered it belongs to the asker's loop alone.
+  fail_handler(owner, item, std::move(error));
   return true;
 }
 
@@ -172,22 +207,38 @@ template <class A, class M>
 template <class A, class M>
 void handle_later(cell_of<A>& owner, envelope_of<M>& held) noexcept {
   auto* const asked = static_cast<ask_state<M>*>(held.reply);
+  struct told_message {
+    ~told_message() { free(); }
+    void free() noexcept {
+      if (item != nullptr) envelope_of<M>::free_told(*std::exchange(item, nullptr));
+    }
+    envelope_of<M>* item;
+  };
+  reply_in_hand = asked;
+  std::exception_ptr error;
   try {
+    told_message told{asked == nullptr ? &held : nullptr};
+    reply_to<reply_of<M>> reply(asked);
     // The answer destroys what is in the envelope, and may come before the handler returns.
     M taken(std::move(held.message));
-    reply_to<reply_of<M>> reply(asked);
-    if (asked == nullptr) envelope_of<M>::free_told(held);
-    reply_in_hand = asked;
+    told.free();
     owner.object.on(std::move(taken), std::move(reply));
   } catch (...) {
-    owner.handler_failed(std::exchange(reply_orphaned, nullptr), std::current_exception());
+    error = std::current_exception();
   }
   reply_in_hand = nullptr;
+  reply_slot* const orphaned = std::exchange(reply_orphaned, nullptr);
+  if (error) [[unlikely]] {
+    owner.handler_failed(orphaned, std::move(error));
+  } else if (orphaned != nullptr) [[unlikely]] {
+    // It threw and caught what it threw: nobody has failed, and nobody has answered.
+    orphaned->fail(no_reply_error());
+  }
 }
 
 /// Handles `item` if it is an `M`. Returns whether it was.
 template <class A, class M>
-bool handle_as(cell_of<A>& owner, envelope& item) noexcept {
+bool handle_as([[maybe_unused]] cell_of<A>& owner, envelope& item) noexcept {
   if (item.info != &envelope_of<M>::type) return false;
   auto& held = static_cast<envelope_of<M>&>(item);
   if constexpr (request<M>) {
@@ -196,7 +247,11 @@ bool handle_as(cell_of<A>& owner, envelope& item) noexcept {
       return true;
     }
   }
-  if constexpr (replies_later<A, M>) {
+  if constexpr (!has_handler<A, M>) {
+    return true;  // an error already
+  } else if constexpr (!returns_well<A, M>) {
+    return true;
+  } else if constexpr (replies_later<A, M>) {
     handle_later<A, M>(owner, held);
     return true;
   } else {
@@ -236,7 +291,7 @@ template <class A>
 struct class_of {
   using protocol_type = typename A::protocol_type;
 
-  static void destroy(cell& dead) noexcept { std::destroy_at(&static_cast<cell_of<A>&>(dead).object); }
+  static void destroy(cell& dead) noexcept { static_cast<cell_of<A>&>(dead).object.~A(); }
 
   static void start(cell& owner) {
     auto& object = static_cast<cell_of<A>&>(owner).object;
@@ -256,11 +311,13 @@ struct class_of {
   }
 
   // A private on_start or on_stop is an error here, not one that is never called.
-  static constexpr bool has_start = !std::same_as<decltype(&A::on_start), decltype(&A::actor_type::on_start)>;
-  static constexpr bool has_stop = !std::same_as<decltype(&A::on_stop), decltype(&A::actor_type::on_stop)>;
+  static constexpr bool has_start =
+      !std::same_as<decltype(&A::on_start), decltype(&A::actor_type::on_start)>;
+  static constexpr bool has_stop =
+      !std::same_as<decltype(&A::on_stop), decltype(&A::actor_type::on_stop)>;
 
-  static constexpr actor_class table{type_name<A>(), sizeof(cell_of<A>), &destroy, has_start ? &start : nullptr,
-                                     has_stop ? &stop : nullptr};
+  static constexpr actor_class table{type_name<A>(), sizeof(cell_of<A>), &destroy,
+                                     has_start ? &start : nullptr, has_stop ? &stop : nullptr};
 };
 
 }  // namespace troupe::internal

@@ -6,7 +6,6 @@
 #include <troupe/runtime/work.hpp>
 
 #include <exception>
-#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -63,11 +62,13 @@ template <class M>
 struct envelope_of final : envelope, pooled {
   explicit envelope_of(M&& given, reply_slot* slot = nullptr)
       : envelope(type, slot), message(std::move(given)) {
-    static_assert(alignof(M) <= pool_granule, "a message that needs more than 16-byte alignment: keep what needs it behind a pointer");
+    static_assert(
+        alignof(M) <= pool_granule,
+        "a message that needs more than 16-byte alignment: keep what needs it behind a pointer");
   }
   ~envelope_of() {}
 
-  void destroy_message() noexcept { std::destroy_at(&message); }
+  void destroy_message() noexcept { message.~M(); }
 
   static void free_told(envelope& item) noexcept {
     auto* const told = static_cast<envelope_of*>(&item);

@@ -15,6 +15,7 @@ namespace internal {
 /// asker then gets what was thrown.
 extern constinit thread_local reply_slot* reply_in_hand;
 extern constinit thread_local reply_slot* reply_orphaned;
+std::exception_ptr no_reply_error();
 }  // namespace internal
 
 /// The right to answer one request later than its handler returns: a handler that takes one beside its message,
@@ -63,7 +64,7 @@ class reply_to {
       internal::reply_orphaned = slot_;
       return;
     }
-    fail(std::make_exception_ptr(no_reply("the request was dropped without an answer")));
+    fail(internal::no_reply_error());
   }
 
   slot* slot_ = nullptr;

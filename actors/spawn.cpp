@@ -18,7 +18,8 @@ cell& taken_cell() noexcept {
 
 loop& find_place(place wanted) {
   loop* const current = loop::current();
-  if (current == nullptr) throw invalid_state("spawn needs a running loop, and none runs on this thread");
+  if (current == nullptr)
+    throw invalid_state("spawn needs a running loop, and none runs on this thread");
   if (wanted.what == place::kind::here) return *current;
   runtime* const owner = current->owner();
   if (owner == nullptr) return *current;

@@ -7,7 +7,7 @@
 
 #include <concepts>
 #include <cstddef>
-#include <memory>
+#include <new>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -52,15 +52,19 @@ struct remote_start final : work, pooled {
       : work(&remote_start::arrive), args(std::forward<Given>(given_args)...) {}
 
   static void arrive(work& item) noexcept {
-    const std::unique_ptr<remote_start> self(static_cast<remote_start*>(&item));
+    const owned<remote_start> self(static_cast<remote_start*>(&item));
     cell& owner = *self->made;
     constructing = &owner;
     try {
       std::apply(
-          [&](Args&... each) { std::construct_at(&self->made->object, std::move(each)...); }, self->args);
+          [&](Args&... each) {
+            ::new (static_cast<void*>(&self->made->object)) A(std::move(each)...);
+          },
+          self->args);
       owner.begin(true);
     } catch (...) {
-      loop::current()->report({"the constructor of " + owner.description() + " threw", std::current_exception()});
+      loop::current()->report(
+          {"the constructor of " + owner.description() + " threw", std::current_exception()});
       owner.begin(false);
     }
     constructing = nullptr;
@@ -72,7 +76,9 @@ struct remote_start final : work, pooled {
 
 template <class A>
 cell_of<A>* make_cell(loop& home, cell* parent, std::string_view name) {
-  static_assert(alignof(A) <= pool_granule, "an actor that needs more than 16-byte alignment: keep what needs it behind a pointer");
+  static_assert(
+      alignof(A) <= pool_granule,
+      "an actor that needs more than 16-byte alignment: keep what needs it behind a pointer");
   auto* const made = ::new (allocate(sizeof(cell_of<A>)))
       cell_of<A>(&turn_of<A, typename A::protocol_type>::run, class_of<A>::table, home, parent);
   if (!name.empty()) made->set_name(name);
@@ -80,17 +86,24 @@ cell_of<A>* make_cell(loop& home, cell* parent, std::string_view name) {
   return made;
 }
 
+template <class A>
+constexpr void check_handlers() {
+  []<class... Ms>(protocol<Ms...>*) {
+    (check_handler<A, Ms>(), ...);
+  }(static_cast<typename A::protocol_type*>(nullptr));
+}
+
+/// Starts an actor on this loop. The common way in, and apart from the other so that a program that places no actor
+/// elsewhere compiles none of that.
 template <class A, class... Args>
-actor_ref<typename A::protocol_type> spawn_as(cell* parent, const spawn_options& options, Args&&... args) {
-  using protocol_type = typename A::protocol_type;
-  []<class... Ms>(protocol<Ms...>*) { (check_handler<A, Ms>(), ...); }(static_cast<protocol_type*>(nullptr));
-  loop& home = find_place(options.on);
-  cell_of<A>* made = nullptr;
-  if (&home == loop::current()) [[likely]] {
-    made = make_cell<A>(home, parent, options.name);
+actor_ref<typename A::protocol_type> spawn_here(cell* parent, std::string_view name,
+                                                Args&&... args) {
+  check_handlers<A>();
+  if constexpr (std::constructible_from<A, Args...>) {
+    cell_of<A>* const made = make_cell<A>(find_place(place::here), parent, name);
     cell* const outer = std::exchange(constructing, made);
     try {
-      std::construct_at(&made->object, std::forward<Args>(args)...);
+      ::new (static_cast<void*>(&made->object)) A(std::forward<Args>(args)...);
     } catch (...) {
       // It goes the way of every actor, for the sake of children that the constructor may have spawned.
       constructing = outer;
@@ -100,13 +113,30 @@ actor_ref<typename A::protocol_type> spawn_as(cell* parent, const spawn_options&
     }
     constructing = outer;
     made->begin(true);
+    return actor_ref<typename A::protocol_type>(*made);
   } else {
-    // Copying an argument may throw: there is no actor yet that would have to end.
-    auto start = std::make_unique<remote_start<A, std::decay_t<Args>...>>(std::in_place, std::forward<Args>(args)...);
-    made = start->made = make_cell<A>(home, parent, options.name);
-    if (!home.post(*start.release())) fail("an actor was placed on a loop that is closed");
+    static_cast<void>(sizeof(actor_has_no_constructor_for<A, Args...>));
   }
-  return actor_ref<protocol_type>(*made);
+}
+
+/// Starts an actor on the loop that `options` names; its arguments are copied, or moved, on their way there.
+template <class A, class... Args>
+actor_ref<typename A::protocol_type> spawn_placed(cell* parent, const spawn_options& options,
+                                                  Args&&... args) {
+  if constexpr (std::constructible_from<A, std::decay_t<Args>...>) {
+    loop& home = find_place(options.on);
+    if (&home == loop::current())
+      return spawn_here<A>(parent, options.name, std::decay_t<Args>(std::forward<Args>(args))...);
+    check_handlers<A>();
+    // Copying an argument may throw: there is no actor yet that would have to end.
+    using start_type = remote_start<A, std::decay_t<Args>...>;
+    owned<start_type> start(new start_type(std::in_place, std::forward<Args>(args)...));
+    cell_of<A>* const made = start->made = make_cell<A>(home, parent, options.name);
+    if (!home.post(*start.release())) fail("an actor was placed on a loop that is closed");
+    return actor_ref<typename A::protocol_type>(*made);
+  } else {
+    static_cast<void>(sizeof(actor_has_no_constructor_for_copies_of<A, std::decay_t<Args>...>));
+  }
 }
 
 template <class First>
@@ -127,17 +157,18 @@ inline constexpr bool starts_with_option<First, Rest...> = is_spawn_option<First
 template <class A, class... Args>
   requires(!internal::starts_with_option<Args...>)
 actor_ref<typename A::protocol_type> spawn(Args&&... args) {
-  return internal::spawn_as<A>(nullptr, {}, std::forward<Args>(args)...);
+  return internal::spawn_here<A>(nullptr, {}, std::forward<Args>(args)...);
 }
 
-/// As above, with a name or a place: `spawn<account>({.name = "savings", .on = place::spread}, 100)`.
+/// As above, with a name or a place: `spawn<account>({.name = "savings", .on = place::spread}, 100)`. The arguments are copied or
+/// moved, as std::thread does it; `std::ref` for references.
 template <class A, class... Args>
 actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args) {
-  return internal::spawn_as<A>(nullptr, options, std::forward<Args>(args)...);
+  return internal::spawn_placed<A>(nullptr, options, std::forward<Args>(args)...);
 }
 template <class A, class... Args>
 actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
-  return internal::spawn_as<A>(nullptr, {.name = {}, .on = on}, std::forward<Args>(args)...);
+  return internal::spawn_placed<A>(nullptr, {.name = {}, .on = on}, std::forward<Args>(args)...);
 }
 
 }  // namespace troupe

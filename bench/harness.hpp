@@ -53,25 +53,45 @@ class stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+// The course of one measurement: how many operations the next trial does, and what the trials before
+// it took. The count doubles until a trial is long enough to be believed, which is also the warm-up;
+// then trials are added up until `seconds` have been measured. The count is a multiple of 8 * chunk,
+// so eight senders share it evenly, and at most `limit`, which bounds what can pile up in a mailbox
+// without a bound.
+class course {
+ public:
+  explicit course(const request& wanted, std::int64_t limit = 1 << 20)
+      : budget_(wanted.seconds * 1e9), limit_(limit) {}
+
+  bool goes_on() const { return total_ < budget_; }
+  std::int64_t count() const { return count_; }
+  void took(double nanoseconds) {
+    if (!warm_) {
+      warm_ = nanoseconds >= budget_ / 8 || count_ * 2 > limit_;
+      if (!warm_) count_ *= 2;
+      return;
+    }
+    total_ += nanoseconds;
+    operations_ += static_cast<double>(count_);
+  }
+  double per_operation() const { return total_ / operations_; }
+
+ private:
+  double budget_;
+  std::int64_t limit_;
+  std::int64_t count_ = 8 * chunk;
+  bool warm_ = false;
+  double total_ = 0;
+  double operations_ = 0;
+};
+
 // Nanoseconds per operation. `run(n)` does n operations and returns the nanoseconds they took, so
-// setting up and tearing down stay outside. The count doubles until a run is long enough to be
-// believed, which is also the warm-up; then runs are added up until `seconds` have been measured.
-// n is a multiple of 8 * chunk, so eight senders share it evenly, and at most `limit`, which bounds
-// what can pile up in a mailbox without a bound.
+// setting up and tearing down stay outside.
 template <class Run>
 double per_operation(const request& wanted, Run run, std::int64_t limit = 1 << 20) {
-  const double budget = wanted.seconds * 1e9;
-  std::int64_t count = 8 * chunk;
-  for (double took = run(count); took < budget / 8 && count * 2 <= limit; took = run(count)) {
-    count *= 2;
-  }
-  double total = 0;
-  double operations = 0;
-  while (total < budget) {
-    total += run(count);
-    operations += static_cast<double>(count);
-  }
-  return total / operations;
+  course trials(wanted, limit);
+  while (trials.goes_on()) trials.took(run(trials.count()));
+  return trials.per_operation();
 }
 
 inline double resident_bytes() {

@@ -16,7 +16,8 @@ namespace {
 
 class session : public troupe::actor<io::connection_events> {
  public:
-  explicit session(io::socket connected) : connection_(spawn<io::tcp_connection>(std::move(connected), self())) {}
+  explicit session(io::socket connected)
+      : connection_(spawn<io::tcp_connection>(std::move(connected), self())) {}
 
   void on_start() { connection_.tell(io::demand{64 << 10}); }
   void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
@@ -30,7 +31,9 @@ class session : public troupe::actor<io::connection_events> {
 
 class server : public troupe::actor<io::listener_events> {
  public:
-  explicit server(io::listening_socket listening) { spawn<io::tcp_listener>(std::move(listening), self()); }
+  explicit server(io::listening_socket listening) {
+    spawn<io::tcp_listener>(std::move(listening), self());
+  }
   void on(io::accepted a) { spawn<session>(std::move(a.connected)); }
 };
 

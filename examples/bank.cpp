@@ -32,7 +32,8 @@ class account : public troupe::actor<bank> {
   std::int64_t on(deposit d) { return cents_ += d.cents; }
   std::int64_t on(withdraw w) {
     // The asker gets this; the account lives on.
-    if (w.cents > cents_) throw troupe::rejected("only " + std::to_string(cents_) + " cents are there");
+    if (w.cents > cents_)
+      throw troupe::rejected("only " + std::to_string(cents_) + " cents are there");
     return cents_ -= w.cents;
   }
   std::int64_t on(balance) { return cents_; }
@@ -57,21 +58,22 @@ class teller : public troupe::actor<troupe::protocol<transfer>> {
  public:
   troupe::coro<> on(transfer t) {  // a handler may wait
     co_await t.from.ask(withdraw{t.cents});
-    bool arrived = true;
+    std::string problem;
     try {
       co_await t.to.ask(deposit{t.cents});
-    } catch (const troupe::actor_dead&) {
-      arrived = false;  // no co_await inside a catch
+    } catch (const std::exception&
+                 error) {      // it is dead, it crashed over this, or it did not answer in time
+      problem = error.what();  // no co_await inside a catch
     }
-    if (!arrived) {
+    if (!problem.empty()) {
       co_await t.from.ask(deposit{t.cents});
-      throw troupe::rejected("the other account is closed; the money is back");
+      throw troupe::rejected("the money is back: " + problem);
     }
   }
 };
 
-troupe::coro<> move_money(troupe::actor_ref<troupe::protocol<transfer>> by, account_ref from, account_ref to,
-                          std::int64_t cents) {
+troupe::coro<> move_money(troupe::actor_ref<troupe::protocol<transfer>> by, account_ref from,
+                          account_ref to, std::int64_t cents) {
   auto moved = by.ask(transfer{from, to, cents});  // named first: see "g++ 12" in the README
   try {
     co_await moved;
@@ -80,8 +82,6 @@ troupe::coro<> move_money(troupe::actor_ref<troupe::protocol<transfer>> by, acco
     std::printf("could not move %lld cents: %s\n", static_cast<long long>(cents), refusal.what());
   }
 }
-
-troupe::coro<std::int64_t> balance_of(account_ref who) { co_return co_await who.ask(balance{}); }
 
 troupe::coro<int> amain() {
   auto alice = troupe::spawn<account>({.name = "alice"}, 100);
@@ -95,7 +95,7 @@ troupe::coro<int> amain() {
   carol.tell(audit{});  // crashes carol, and only her
   co_await move_money(desk, bob, carol, 30);
 
-  const auto [a, b] = co_await troupe::gather(balance_of(alice), balance_of(bob));
+  const auto [a, b] = co_await troupe::gather(alice.ask(balance{}), bob.ask(balance{}));
   std::printf("alice %lld, bob %lld\n", static_cast<long long>(a), static_cast<long long>(b));
   co_return a == 40 && b == 80 ? 0 : 1;
 }

@@ -39,7 +39,9 @@ class session : public troupe::actor<io::connection_events> {
 /// Accepts connections and starts a session for each.
 class server : public troupe::actor<io::listener_events> {
  public:
-  explicit server(io::listening_socket listening) { spawn<io::tcp_listener>(std::move(listening), self()); }
+  explicit server(io::listening_socket listening) {
+    spawn<io::tcp_listener>(std::move(listening), self());
+  }
 
   void on(io::accepted a) {
     ++served_;

@@ -25,7 +25,8 @@ troupe::coro<int> amain() {
   const auto [news, weather, traffic] =
       co_await troupe::gather(fetch("news", 30ms), fetch("weather", 20ms), fetch("traffic", 10ms));
   // [/gather]
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - start);
   std::printf("%s\n%s\n%s\n", news.c_str(), weather.c_str(), traffic.c_str());
   std::printf("all three together: %lld ms\n", static_cast<long long>(took.count()));
 

@@ -54,6 +54,7 @@ int main() {
     failed += each.run(1, arguments) == 0 ? 0 : 1;
     std::fflush(stdout);
   }
-  std::printf("\n%s\n", failed == 0 ? "The tour is over; all went well." : "The tour is over; something went wrong.");
+  std::printf("\n%s\n", failed == 0 ? "The tour is over; all went well."
+                                    : "The tour is over; something went wrong.");
   return failed == 0 ? 0 : 1;
 }

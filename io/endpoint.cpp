@@ -10,14 +10,18 @@ namespace troupe::io {
 
 endpoint::endpoint(std::string_view address, std::uint16_t port) : port_(port) {
   std::string text(address);
+  if (text.find('\0') != std::string::npos)
+    throw bad_address("an address with a zero byte in it is none");
   if (inet_pton(AF_INET, text.c_str(), raw_.data()) == 1) return;
   if (const std::size_t percent = text.find('%'); percent != std::string::npos) {
     scope_ = if_nametoindex(text.c_str() + percent + 1);
-    if (scope_ == 0) throw bad_address("no network interface is called '" + text.substr(percent + 1) + "'");
+    if (scope_ == 0)
+      throw bad_address("no network interface is called '" + text.substr(percent + 1) + "'");
     text.resize(percent);
   }
   if (inet_pton(AF_INET6, text.c_str(), raw_.data()) != 1) {
-    throw bad_address("'" + std::string(address) + "' is no IPv4 or IPv6 address (names are not looked up here)");
+    throw bad_address("'" + std::string(address) +
+                      "' is no IPv4 or IPv6 address (names are not looked up here)");
   }
   ipv6_ = true;
 }
@@ -26,7 +30,8 @@ endpoint endpoint::parse(std::string_view text) {
   const std::string quoted = "'" + std::string(text) + "'";
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) {
-    throw bad_address(quoted + " has no port: write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080");
+    throw bad_address(quoted +
+                      " has no port: write ADDRESS:PORT, such as 127.0.0.1:8080 or [::1]:8080");
   }
   std::string_view address = text.substr(0, colon);
   const std::string_view digits = text.substr(colon + 1);
@@ -39,10 +44,12 @@ endpoint endpoint::parse(std::string_view text) {
   if (bracketed) {
     address = address.substr(1, address.size() - 2);
   } else if (address.find(':') != std::string_view::npos) {
-    throw bad_address(quoted + " is ambiguous: put an IPv6 address in brackets, such as [::1]:8080");
+    throw bad_address(quoted +
+                      " is ambiguous: put an IPv6 address in brackets, such as [::1]:8080");
   }
   endpoint parsed(address, port);
-  if (bracketed && !parsed.ipv6_) throw bad_address(quoted + " has brackets, but no IPv6 address in them");
+  if (bracketed && !parsed.ipv6_)
+    throw bad_address(quoted + " has brackets, but no IPv6 address in them");
   return parsed;
 }
 

@@ -34,7 +34,8 @@ class endpoint {
 
   /// In network byte order; an IPv4 address uses the first four.
   const std::array<std::uint8_t, 16>& raw() const noexcept { return raw_; }
-  static endpoint from_raw(const std::uint8_t* address, bool ipv6, std::uint16_t port, std::uint32_t scope) noexcept;
+  static endpoint from_raw(const std::uint8_t* address, bool ipv6, std::uint16_t port,
+                           std::uint32_t scope) noexcept;
   std::uint32_t scope() const noexcept { return scope_; }
 
   friend bool operator==(const endpoint&, const endpoint&) = default;

@@ -17,14 +17,16 @@ void descriptor::close() noexcept {
 
 endpoint socket::local() const {
   address found;
-  if (::getsockname(native(), found.get(), &found.size) != 0) throw_last_error("the local address of a socket");
+  if (::getsockname(native(), found.get(), &found.size) != 0)
+    throw_last_error("the local address of a socket");
   return found.to_endpoint();
 }
 
 namespace {
 
 descriptor new_socket(const endpoint& where, const std::string& what) {
-  descriptor made(::socket(where.is_ipv6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  descriptor made(::socket(where.is_ipv6() ? AF_INET6 : AF_INET,
+                           SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!made) throw_last_error(what);
   return made;
 }
@@ -38,7 +40,8 @@ void set_option(const descriptor& socket, int level, int option, bool on) {
 /// Fulfils a promise when a connecting socket is ready.
 class connecting final : public internal::poller::listener {
  public:
-  connecting(loop& home, descriptor given) : watch_(home, *this, std::move(given), EPOLLOUT | EPOLLET) {}
+  connecting(loop& home, descriptor given)
+      : watch_(home, *this, std::move(given), EPOLLOUT | EPOLLET) {}
 
   future<int> ready() { return ready_.get_future(); }
   descriptor release() noexcept { return watch_.release(); }
@@ -52,6 +55,12 @@ class connecting final : public internal::poller::listener {
   bool told_ = false;
   internal::watch watch_;
 };
+
+/// The system may give a socket the very port it connects to; with nobody listening there, it then connects to itself.
+bool is_its_own_peer(const descriptor& made, const endpoint& peer) {
+  address found;
+  return ::getsockname(made.get(), found.get(), &found.size) == 0 && found.to_endpoint() == peer;
+}
 
 }  // namespace
 
@@ -74,7 +83,8 @@ coro<socket> connect(endpoint peer) {
   descriptor made = new_socket(peer, what);
   set_option(made, IPPROTO_TCP, TCP_NODELAY, true);
   const address target(peer);
-  if (::connect(made.get(), target.get(), target.size) == 0) co_return socket(std::move(made), peer);
+  if (::connect(made.get(), target.get(), target.size) == 0)
+    co_return socket(std::move(made), peer);
   if (errno != EINPROGRESS) throw_last_error(what);
   connecting waiting(*loop::current(), std::move(made));
   const future<int> ready = waiting.ready();
@@ -83,6 +93,7 @@ coro<socket> connect(endpoint peer) {
   int error = 0;
   socklen_t size = sizeof error;
   if (::getsockopt(made.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error == 0 && is_its_own_peer(made, peer)) error = ECONNREFUSED;
   if (error != 0) throw std::system_error(error, std::generic_category(), what);
   co_return socket(std::move(made), peer);
 }

@@ -51,9 +51,10 @@ class socket {
 };
 
 struct listen_options {
-  int backlog = 4096;          ///< connections the system keeps until they are accepted; it may keep fewer
-  bool reuse_address = true;   ///< a restarted server gets its port back at once
-  bool reuse_port = false;     ///< several listeners on one port, which the system spreads connections over
+  int backlog = 4096;  ///< connections the system keeps until they are accepted; it may keep fewer
+  bool reuse_address = true;  ///< a restarted server gets its port back at once
+  bool reuse_port =
+      false;  ///< several listeners on one port, which the system spreads connections over
 };
 
 /// A bound and listening TCP socket; give it to a `tcp_listener`.

@@ -21,8 +21,9 @@ struct demand {
 };
 
 /// Bytes for the peer. Asked, it is answered when they fit into the write window, which is the way to be slowed down by a
-/// slow peer. Told beyond the window, the connection ends with std::errc::no_buffer_space.
-/// Errors, when asked: std::system_error when the connection fails or writing has ended.
+/// slow peer; whose asker gives up before that is not sent. Eight windows more may wait so; a further ask fails with
+/// std::errc::no_buffer_space. Told beyond the window, the connection ends with that.
+/// Errors, when asked: std::system_error when the connection fails or writing has ended; `actor_dead` after its end.
 struct write {
   using reply = void;
   explicit write(bytes given) noexcept : chunk(std::move(given)) {}
@@ -33,7 +34,9 @@ struct write {
 /// ended too, the connection closes. A write after it fails, or is dropped when it was told.
 struct write_eof {};
 
-/// The end: what was written is sent, then the connection closes.
+/// The end: what was written is sent, then the connection closes. What the peer sent and nobody read is dropped; a peer that
+/// sends on is reset by the system and may miss the end of what was written: use `write_eof` and read up to `end_of_data`
+/// where that matters.
 struct close {};
 
 /// The end at once: what was not sent yet is dropped, and the peer sees a reset.
@@ -49,7 +52,7 @@ struct data {
   bytes chunk;
 };
 
-/// The peer writes no more. Writing to it goes on until `close`.
+/// The peer writes no more. Writing to it goes on until `close`. It comes after all data, and needs no credit itself.
 struct end_of_data {
   actor_ref<connection> from;
 };
@@ -70,8 +73,10 @@ struct closed {
 using connection_events = protocol<data, end_of_data, drained, closed>;
 
 struct connection_options {
-  std::size_t write_window = std::size_t{1} << 20;  ///< bytes written and not yet sent, at most
-  std::size_t largest_chunk = std::size_t{1} << 16; ///< bytes of one `data`, at most
+  std::size_t write_window = std::size_t{1} << 20;   ///< bytes written and not yet sent, at most
+  std::size_t largest_chunk = std::size_t{1} << 16;  ///< bytes of one `data`, at most
+  duration close_timeout = std::chrono::seconds(
+      30);  ///< for what is still to be sent at a `close`; then std::errc::timed_out
   bool nodelay = true;
 };
 
@@ -81,14 +86,16 @@ struct connection_options {
 ///     connection_.tell(io::demand{64 << 10});
 ///
 /// Life: from `spawn` to exactly one `closed`, which it sends when it was told to `close` and all was sent, when the
-/// connection fails, or when it is stopped (std::errc::operation_canceled). As a child it stops with its owner, which closes
-/// the connection. A peer that half-closes leaves it open for writing.
+/// connection fails, or when it is stopped (std::errc::operation_canceled), which drops what was not sent and resets the peer.
+/// As a child it stops with its owner, so an owner that wants its last words sent tells it to `close` and waits for `closed`.
+/// A peer that half-closes leaves it open for writing.
 /// Invariants: `data` never exceeds the credit; what is written and not sent never exceeds the window; while it has no
 /// credit and nothing to send it holds no buffer.
 /// Errors: the constructor throws std::system_error when the socket cannot be watched.
 class tcp_connection : public actor<connection> {
  public:
-  tcp_connection(socket connected, actor_ref<connection_events> owner, connection_options options = {});
+  tcp_connection(socket connected, actor_ref<connection_events> owner,
+                 connection_options options = {});
   ~tcp_connection();
 
   void on(demand more);

@@ -1,6 +1,7 @@
 #include <troupe/io/internal/address.hpp>
 #include <troupe/io/internal/watch.hpp>
 #include <troupe/io/tcp.hpp>
+#include <troupe/runtime/timer.hpp>
 
 #include <netinet/tcp.h>
 #include <sys/uio.h>
@@ -8,15 +9,21 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
-#include <optional>
+#include <stdexcept>
 
 namespace troupe::io {
 
 namespace {
 constexpr std::size_t first_chunk = 2048;
 constexpr std::size_t least_chunk = 256;
-constexpr std::size_t reads_per_notice = 4;   // then other connections get theirs
+constexpr std::size_t reads_per_notice = 4;  // then other connections get theirs
 constexpr std::size_t buffers_per_send = 16;
+constexpr std::size_t waiting_windows = 8;  // of asked writes that do not fit yet
+constexpr std::size_t small_write = 512;    // or less: copied together while it waits
+constexpr std::size_t gathered_writes = 4096;
+// Urgent data is dropped, but a read stops before it, so the connection has to know.
+constexpr std::uint32_t watched_events = internal::poller::both_ways | EPOLLPRI;
+constexpr std::uint32_t usual_events = EPOLLIN | EPOLLOUT;
 
 std::exception_ptr failed_write(std::error_code reason) {
   return std::make_exception_ptr(std::system_error(reason, "writing to a connection"));
@@ -24,22 +31,28 @@ std::exception_ptr failed_write(std::error_code reason) {
 }  // namespace
 
 /// The socket of a connection, and what is on its way in and out.
-class tcp_connection::transport final : private internal::poller::listener {
+class tcp_connection::transport final : private internal::poller::listener, private timer {
  public:
   transport(tcp_connection& self, socket connected, actor_ref<connection_events> owner,
             const connection_options& options)
-      : self_(self),
+      : timer(&transport::on_close_late),
+        self_(self),
+        home_(*loop::current()),
         owner_(std::move(owner)),
         options_(options),
-        watch_(*loop::current(), *this, connected.release()) {
+        watch_(home_, *this, connected.release(), watched_events) {
+    options_.largest_chunk = std::max<std::size_t>(options_.largest_chunk, 1);
     const int on = options.nodelay ? 1 : 0;
     // Failing, it costs delay and nothing else; a Unix socket passed in here has no such option.
     static_cast<void>(::setsockopt(watch_.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
   }
 
+  ~transport() { home_.timers().cancel(*this); }
+
   // --- reading ---
 
   void add_credit(std::size_t bytes) {
+    if (bytes == 0) turn_asked_for_ = false;
     credit_ += std::min(bytes, SIZE_MAX - credit_);
     read_some();
   }
@@ -53,7 +66,12 @@ class tcp_connection::transport final : private internal::poller::listener {
     }
     const std::size_t size = chunk.size();
     if (!backlog_) {
-      if (!send_directly(chunk)) return;
+      if (const int error = send_directly(chunk)) {
+        const std::error_code reason(error, std::generic_category());
+        accepted.fail(failed_write(reason));
+        fail(reason);
+        return;
+      }
       if (chunk.empty()) {
         accepted.answer();
         owner_.tell(drained{self_.self(), size});
@@ -62,14 +80,18 @@ class tcp_connection::transport final : private internal::poller::listener {
       backlog_ = std::make_unique<backlog>();
       backlog_->flushed = size - chunk.size();
     }
+    drop_withdrawn();
     // A chunk that alone exceeds the window is let in when nothing is before it, or it could never be sent.
     if (chunk.empty()) {
       accepted.answer();
     } else if (backlog_->waiting.empty() && fits(chunk)) {
       enqueue(std::move(chunk));
       accepted.answer();
-    } else if (accepted) {
+    } else if (accepted && may_wait(chunk)) {
+      backlog_->waiting_bytes += chunk.size();
       backlog_->waiting.push_back({std::move(chunk), std::move(accepted)});
+    } else if (accepted) {
+      accepted.fail(failed_write(std::make_error_code(std::errc::no_buffer_space)));
     } else {
       end(std::make_error_code(std::errc::no_buffer_space));
       return;
@@ -95,16 +117,26 @@ class tcp_connection::transport final : private internal::poller::listener {
   }
 
   void close_when_flushed() {
-    close_wanted_ = true;
+    if (std::exchange(close_wanted_, true)) return;
     end_writing();
+    if (open_ && options_.close_timeout != infinite) {
+      home_.timers().arm(*this,
+                         troupe::internal::saturating_add(home_.now(), options_.close_timeout));
+    }
   }
 
   /// Closes and says so. Once; later calls do nothing.
   void end(std::error_code reason) noexcept {
     if (!std::exchange(open_, false)) return;
-    if (reason) reset_on_close();
+    home_.timers().cancel(*this);
+    if (reason) {
+      reset_on_close();
+    } else if (!peer_ended_) {
+      discard_unread();
+    }
     watch_.close();
-    const std::error_code why = reason ? reason : std::make_error_code(std::errc::operation_canceled);
+    const std::error_code why =
+        reason ? reason : std::make_error_code(std::errc::operation_canceled);
     if (backlog_) {
       for (waiting_write& each : backlog_->waiting) each.accepted.fail(failed_write(why));
       backlog_.reset();
@@ -123,24 +155,45 @@ class tcp_connection::transport final : private internal::poller::listener {
     std::deque<bytes> queue;            ///< accepted, within the window
     std::size_t queued = 0;             ///< bytes in it
     std::deque<waiting_write> waiting;  ///< asked writes that do not fit yet
+    std::size_t waiting_bytes = 0;      ///< bytes in it
     std::size_t flushed = 0;            ///< bytes sent since the last `drained`
+    bool gathering = false;             ///< the last of the queue gathers small writes
   };
 
   bool fits(const bytes& chunk) const noexcept {
     return backlog_->queue.empty() || backlog_->queued + chunk.size() <= options_.write_window;
   }
+  bool may_wait(const bytes& chunk) const noexcept {
+    return backlog_->waiting.empty() ||
+           (backlog_->waiting_bytes + chunk.size()) / waiting_windows <= options_.write_window;
+  }
   void enqueue(bytes chunk) {
-    backlog_->queued += chunk.size();
-    backlog_->queue.push_back(std::move(chunk));
+    std::deque<bytes>& queue = backlog_->queue;
+    const std::size_t size = chunk.size();
+    backlog_->queued += size;
+    // The window counts bytes. A million chunks of one byte each would take fifty times the window, and as many calls.
+    const bool small = size <= small_write;
+    if (small && !(backlog_->gathering && !queue.empty() && queue.back().room().size() >= size)) {
+      queue.push_back(bytes::with_capacity(gathered_writes));
+    }
+    backlog_->gathering = small;
+    if (small) {
+      std::memcpy(queue.back().room().data(), chunk.data(), size);
+      queue.back().grow(size);
+    } else {
+      queue.push_back(std::move(chunk));
+    }
   }
 
   void on_events(std::uint32_t events) noexcept override {
     try {
-      if ((events & EPOLLERR) != 0) {
-        end(pending_error());
-        return;
+      if ((events & ~usual_events) != 0) {
+        read_to_the_end_ = true;
+        if ((events & EPOLLERR) != 0) {
+          fail(pending_error());
+          return;
+        }
       }
-      if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) peer_ends_ = true;
       if ((events & EPOLLIN) != 0) readable_ = true;
       if ((events & EPOLLOUT) != 0) flush();
       read_some();
@@ -149,16 +202,44 @@ class tcp_connection::transport final : private internal::poller::listener {
     }
   }
 
+  /// Ends for an error of the system's. What came before it, perhaps why the peer gave up, is read as far as there is credit.
+  void fail(std::error_code reason) {
+    failed_ = read_to_the_end_ = true;
+    while (credit_ != 0 && !peer_ended_ && read_once()) {
+    }
+    end(reason);
+  }
+
   /// Reads what is there and credit allows, up to a few chunks.
   void read_some() {
     for (std::size_t turn = 0; readable_ && credit_ != 0 && open_ && !peer_ended_; ++turn) {
       if (turn == reads_per_notice) {
         // There is no further notice of what is there already: the rest is read in a later turn.
-        self_.self().tell(demand{0});
+        if (!std::exchange(turn_asked_for_, true)) self_.self().tell(demand{0});
         return;
       }
       readable_ = read_once();
     }
+    if (read_to_the_end_ && credit_ == 0) look_for_end();
+  }
+
+  /// The end of data is no data: once nothing is before it, it needs no credit.
+  void look_for_end() {
+    if (!open_ || peer_ended_) return;
+    std::byte next{};
+    const ssize_t got = ::recv(watch_.native(), &next, 1, MSG_PEEK);
+    if (got == 0) {
+      peer_has_ended();
+    } else if (got < 0 && errno != EAGAIN && errno != EINTR) {
+      end(internal::last_error());
+    }
+  }
+
+  void peer_has_ended() {
+    peer_ended_ = true;
+    if (failed_) return;
+    owner_.tell(end_of_data{self_.self()});
+    if (shut_) end({});
   }
 
   std::error_code pending_error() const noexcept {
@@ -168,20 +249,19 @@ class tcp_connection::transport final : private internal::poller::listener {
     return {error != 0 ? error : ECONNRESET, std::generic_category()};
   }
 
-  /// Returns whether there may be more to read now: a short read of a stream means that there is not, unless its end is
-  /// announced.
+  /// Returns whether there may be more to read now: a short read of a stream means that there is not, unless its end or
+  /// urgent data is announced.
   bool read_once() {
     const std::size_t wanted = std::min({chunk_size_, credit_, options_.largest_chunk});
     bytes chunk = bytes::with_capacity(wanted);
     const ssize_t got = ::recv(watch_.native(), chunk.room().data(), wanted, 0);
     if (got < 0) {
-      if (errno != EAGAIN && errno != EINTR) end(internal::last_error());
-      return errno == EINTR;
+      const int error = errno;
+      if (error != EAGAIN && error != EINTR) end(internal::last_error());
+      return error == EINTR;
     }
     if (got == 0) {
-      peer_ended_ = true;
-      owner_.tell(end_of_data{self_.self()});
-      if (shut_) end({});
+      peer_has_ended();
       return false;
     }
     const auto size = static_cast<std::size_t>(got);
@@ -191,7 +271,7 @@ class tcp_connection::transport final : private internal::poller::listener {
     // A little in a large buffer is copied, so that an owner who keeps it does not keep the buffer.
     if (size < least_chunk && wanted > 4 * least_chunk) chunk = chunk.copy();
     owner_.tell(data{self_.self(), std::move(chunk)});
-    return size == wanted || peer_ends_;
+    return size == wanted || read_to_the_end_;
   }
 
   /// Buffers grow while they are filled and shrink when they are not.
@@ -203,8 +283,8 @@ class tcp_connection::transport final : private internal::poller::listener {
     }
   }
 
-  /// Sends what the system takes and consumes it from `chunk`. Returns false when the connection has failed.
-  bool send_directly(bytes& chunk) noexcept {
+  /// Sends what the system takes and consumes it from `chunk`. Returns the system's error, or 0.
+  int send_directly(bytes& chunk) noexcept {
     while (!chunk.empty()) {
       const ssize_t sent = ::send(watch_.native(), chunk.data(), chunk.size(), MSG_NOSIGNAL);
       if (sent >= 0) {
@@ -212,15 +292,14 @@ class tcp_connection::transport final : private internal::poller::listener {
       } else if (errno == EAGAIN) {
         break;
       } else if (errno != EINTR) {
-        end(internal::last_error());
-        return false;
+        return errno;
       }
     }
-    return true;
+    return 0;
   }
 
   /// Sends what the system takes of the queue. Returns false when the connection has failed.
-  bool send_queue() noexcept {
+  bool send_queue() {
     std::deque<bytes>& queue = backlog_->queue;
     full_ = false;
     while (!queue.empty()) {
@@ -239,7 +318,7 @@ class tcp_connection::transport final : private internal::poller::listener {
           full_ = true;
           return true;
         }
-        end(internal::last_error());
+        fail(internal::last_error());
         return false;
       }
       sent_from_queue(static_cast<std::size_t>(sent));
@@ -259,35 +338,60 @@ class tcp_connection::transport final : private internal::poller::listener {
     }
   }
 
+  /// Forgets writes that nobody waits for any more: those who give up and try again must not make the queue grow.
+  void drop_withdrawn() noexcept {
+    std::deque<waiting_write>& waiting = backlog_->waiting;
+    for (; !waiting.empty() && !waiting.front().accepted; waiting.pop_front()) {
+      backlog_->waiting_bytes -= waiting.front().chunk.size();
+    }
+    for (; !waiting.empty() && !waiting.back().accepted; waiting.pop_back()) {
+      backlog_->waiting_bytes -= waiting.back().chunk.size();
+    }
+  }
+
   void admit_waiting() {
     std::deque<waiting_write>& waiting = backlog_->waiting;
-    while (!waiting.empty() && fits(waiting.front().chunk)) {
+    for (drop_withdrawn(); !waiting.empty() && fits(waiting.front().chunk); drop_withdrawn()) {
       waiting_write next = std::move(waiting.front());
       waiting.pop_front();
+      backlog_->waiting_bytes -= next.chunk.size();
       enqueue(std::move(next.chunk));
       next.accepted.answer();
     }
   }
 
-  void after_flush() noexcept {
+  void after_flush() {
     if (close_wanted_) {
       end({});
     } else if (write_ended_ && !std::exchange(shut_, true)) {
       if (::shutdown(watch_.native(), SHUT_WR) != 0) {
-        end(internal::last_error());
+        fail(pending_error());
       } else if (peer_ended_) {
         end({});
       }
     }
   }
 
+  /// A socket closed with something unread resets its peer, which then loses what was written and has not arrived.
+  void discard_unread() noexcept {
+    constexpr std::size_t all = std::size_t{1} << 30;
+    for (int turn = 0; turn < 16 && ::recv(watch_.native(), nullptr, all, MSG_TRUNC) > 0; ++turn) {
+    }
+  }
+
   void reset_on_close() noexcept {
     // The peer of a connection that failed or was given up must not take what it got for all there was.
     const linger at_once{1, 0};
-    static_cast<void>(::setsockopt(watch_.native(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+    static_cast<void>(
+        ::setsockopt(watch_.native(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+  }
+
+  static void on_close_late(timer& due) noexcept {
+    static_cast<transport&>(due).end(std::make_error_code(std::errc::timed_out));
   }
 
   tcp_connection& self_;
+  loop& home_;
   actor_ref<connection_events> owner_;
   connection_options options_;
   internal::watch watch_;
@@ -295,17 +399,32 @@ class tcp_connection::transport final : private internal::poller::listener {
   std::size_t chunk_size_ = first_chunk;
   std::unique_ptr<backlog> backlog_;
   bool open_ = true;
-  bool readable_ = false;   ///< there may be something to read; a new notice comes only after it was read
-  bool full_ = false;       ///< the system takes no more now; a notice comes when it does
-  bool peer_ends_ = false;  ///< the end of data is announced, behind what is still to be read
+  bool readable_ =
+      false;  ///< there may be something to read; a new notice comes only after it was read
+  bool full_ = false;            ///< the system takes no more now; a notice comes when it does
+  bool turn_asked_for_ = false;  ///< a notice of its own is under way to it
+  bool read_to_the_end_ =
+      false;  ///< the end of data or urgent data is announced, behind what is still to be read
+  bool failed_ = false;  ///< the system has told an error: an end of data means nothing any more
   bool peer_ended_ = false;
   bool write_ended_ = false;
   bool close_wanted_ = false;
   bool shut_ = false;
 };
 
-tcp_connection::tcp_connection(socket connected, actor_ref<connection_events> owner, connection_options options)
-    : transport_(std::make_unique<transport>(*this, std::move(connected), std::move(owner), options)) {}
+namespace {
+actor_ref<connection_events> checked(actor_ref<connection_events> owner) {
+  if (!owner)
+    throw std::invalid_argument(
+        "a tcp_connection needs an owner: somebody has to be told what comes");
+  return owner;
+}
+}  // namespace
+
+tcp_connection::tcp_connection(socket connected, actor_ref<connection_events> owner,
+                               connection_options options)
+    : transport_(std::make_unique<transport>(*this, std::move(connected), checked(std::move(owner)),
+                                             options)) {}
 
 tcp_connection::~tcp_connection() = default;
 
@@ -315,7 +434,11 @@ void tcp_connection::on(write w, reply_to<void> accepted) {
 }
 void tcp_connection::on(write_eof) { transport_->end_writing(); }
 void tcp_connection::on(close) { transport_->close_when_flushed(); }
-void tcp_connection::on(abort) { transport_->end(std::make_error_code(std::errc::connection_aborted)); }
-void tcp_connection::on_stop() { transport_->end(std::make_error_code(std::errc::operation_canceled)); }
+void tcp_connection::on(abort) {
+  transport_->end(std::make_error_code(std::errc::connection_aborted));
+}
+void tcp_connection::on_stop() {
+  transport_->end(std::make_error_code(std::errc::operation_canceled));
+}
 
 }  // namespace troupe::io

@@ -13,7 +13,8 @@ namespace troupe {
 /// Cost: one branch.
 inline void expects(bool condition, const char* message,
                     std::source_location where = std::source_location::current()) noexcept {
-  if (!condition) [[unlikely]] fail(message, where);
+  if (!condition) [[unlikely]]
+    fail(message, where);
 }
 
 }  // namespace troupe

@@ -27,13 +27,14 @@ namespace internal {
 /// not suspend is no suspension.
 inline constexpr int transfer_limit = 64;
 
-[[gnu::always_inline]] inline std::coroutine_handle<> transfer(std::coroutine_handle<> to) noexcept {
+[[gnu::always_inline]] inline std::coroutine_handle<> transfer(
+    std::coroutine_handle<> to) noexcept {
 #if defined(__clang__)
   return to;
 #else
-  thread_state& thread = this_thread;
-  if (--thread.transfers_left > 0) [[likely]] return to;
-  thread.pending_transfer = to.address();
+  if (--this_thread.transfers_left > 0) [[likely]]
+    return to;
+  this_thread.pending_transfer = to.address();
   return std::noop_coroutine();
 #endif
 }
@@ -43,13 +44,13 @@ inline void resume(std::coroutine_handle<> handle) {
 #if defined(__clang__)
   handle.resume();
 #else
-  thread_state& thread = this_thread;
   for (;;) {
-    thread.transfers_left = transfer_limit;
+    this_thread.transfers_left = transfer_limit;
     handle.resume();
-    void* const pending = thread.pending_transfer;
-    if (pending == nullptr) [[likely]] return;
-    thread.pending_transfer = nullptr;
+    void* const pending = this_thread.pending_transfer;
+    if (pending == nullptr) [[likely]]
+      return;
+    this_thread.pending_transfer = nullptr;
     handle = std::coroutine_handle<>::from_address(pending);
   }
 #endif
@@ -78,7 +79,10 @@ struct coro_promise : promise_base {
   void return_value(U&& value) {
     result.set_value(std::forward<U>(value));
   }
-  void unhandled_exception() noexcept { result.set_error(std::current_exception()); }
+  void unhandled_exception() noexcept {
+    result.clear();  // a destructor may throw after co_return
+    result.set_error(std::current_exception());
+  }
 
   outcome<T> result;
 };
@@ -86,7 +90,10 @@ struct coro_promise : promise_base {
 template <>
 struct coro_promise<void> : promise_base {
   void return_void() noexcept { result.set_value(); }
-  void unhandled_exception() noexcept { result.set_error(std::current_exception()); }
+  void unhandled_exception() noexcept {
+    result.clear();
+    result.set_error(std::current_exception());
+  }
 
   outcome<void> result;
 };
@@ -110,11 +117,13 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
   };
   using handle_type = std::coroutine_handle<promise_type>;
 
-  coro(coro&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  coro(coro&& other) noexcept
+      : handle_(std::exchange(other.handle_, nullptr)), started_(other.started_) {}
   coro& operator=(coro&& other) noexcept {
     if (this != &other) {
       reset();
       handle_ = std::exchange(other.handle_, nullptr);
+      started_ = other.started_;
     }
     return *this;
   }
@@ -123,7 +132,8 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
   /// Errors: whatever the coroutine throws; `invalid_state` when it has been awaited before or was moved from.
   auto operator co_await() {
     if (!handle_) throw invalid_state("await of a coro that was moved from or given to a task");
-    if (started_) throw invalid_state("await of a coro that was awaited before; call the function again");
+    if (started_)
+      throw invalid_state("await of a coro that was awaited before; call the function again");
     started_ = true;
     return awaiter{handle_};
   }
@@ -131,7 +141,8 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
   /// Gives up the frame. For `create_task` and its like.
   handle_type release() {
     if (!handle_) throw invalid_state("use of a coro that was moved from or given to a task");
-    if (started_) throw invalid_state("use of a coro that was awaited before; call the function again");
+    if (started_)
+      throw invalid_state("use of a coro that was awaited before; call the function again");
     return std::exchange(handle_, nullptr);
   }
 

@@ -22,4 +22,26 @@ void future_base::complete(status result) noexcept {
   }
 }
 
+namespace internal {
+
+void report_unseen(const failure_report& report) noexcept {
+  if (loop* const running = loop::current()) {
+    running->report(report);
+  } else {
+    print_failure(report);
+  }
+}
+
+bool completion_wait::cancel() noexcept {
+  const bool accepted = target_.cancel();
+  if (target_.done()) return true;
+  // The target ends when it will, and this wait with it; unless the waiting task is to end now, come what may, or the target
+  // is passing a request on and has come round to this wait.
+  if (accepted && !for_good()) return true;
+  target_.remove_observer(*this);
+  wake_cancelled();
+  return true;
+}
+
+}  // namespace internal
 }  // namespace troupe

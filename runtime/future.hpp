@@ -78,21 +78,29 @@ class future_base : public work {
 
 namespace internal {
 
+/// Hands the failure of a result that nobody looked at to the running loop's failure handler, and prints it where none runs.
+void report_unseen(const failure_report& report) noexcept;
+
 /// Waits until a future or task is done. Cancelling the wait cancels what is waited for, as in asyncio.
 class completion_wait : public suspension, private observer {
  public:
   explicit completion_wait(future_base& target) noexcept
       : observer(&completion_wait::on_done), target_(target) {}
+  ~completion_wait() {
+    if (suspended()) target_.release();
+  }
 
   bool await_ready() const noexcept { return target_.done(); }
   void await_suspend(std::coroutine_handle<> handle) {
+    // The handle that is awaited may be given another state before this resumes.
+    target_.retain();
     target_.add_observer(*this);
     park(handle);
   }
   void check() {
     if (suspended()) finish();
   }
-  bool cancel() noexcept override { return target_.cancel(); }
+  bool cancel() noexcept override;
 
  private:
   static void on_done(observer& self) noexcept { static_cast<completion_wait&>(self).wake(); }
@@ -214,19 +222,15 @@ class promised final : public typed_future<T>, public pooled {
   template <class... Args>
   void set_value(Args&&... args) {
     arrived_.set_value(std::forward<Args>(args)...);
-    deliver();
   }
-  void set_error(std::exception_ptr error) noexcept {
-    arrived_.set_error(std::move(error));
-    deliver();
-  }
+  void set_error(std::exception_ptr error) noexcept { arrived_.set_error(std::move(error)); }
   /// The promise was dropped: an error for whoever still waits, and no report when nobody does.
   void set_broken() noexcept {
     broken_ = true;
     set_error(std::make_exception_ptr(broken_promise("the promise was dropped without a result")));
   }
 
- private:
+  /// Gives what was set to the future. Gives up the promise's count.
   void deliver() noexcept {
     if (loop::current() == &this->home()) {
       arrive(*this);
@@ -234,17 +238,20 @@ class promised final : public typed_future<T>, public pooled {
       this->release();  // the loop is closed, and with it whoever could have read the result
     }
   }
+
+ private:
   static void arrive(work& item) noexcept {
     auto& self = static_cast<promised&>(item);
     if (!self.done()) {
       self.result_.take_from(self.arrived_);
-      self.complete(self.result_.has_error() ? future_base::status::error : future_base::status::value);
+      self.complete(self.result_.has_error() ? future_base::status::error
+                                             : future_base::status::value);
     }
     self.release();
   }
   void destroy() noexcept override {
-    if (this->unseen_error() && !broken_ && loop::current() != nullptr) {
-      loop::current()->report({"an error in a future was never looked at", this->result_.error()});
+    if (this->unseen_error() && !broken_) {
+      report_unseen({"an error in a future was never looked at", this->result_.error()});
     }
     delete this;
   }
@@ -264,12 +271,14 @@ class promise {
   /// Errors: `invalid_state` when no loop runs on this thread.
   promise() {
     loop* const home = loop::current();
-    if (home == nullptr) throw invalid_state("a promise is made on a loop, and none runs on this thread");
+    if (home == nullptr)
+      throw invalid_state("a promise is made on a loop, and none runs on this thread");
     state_ = new internal::promised<T>(*home);
     future_ = state_;
   }
   promise(promise&& other) noexcept
-      : state_(std::exchange(other.state_, nullptr)), future_(std::exchange(other.future_, nullptr)) {}
+      : state_(std::exchange(other.state_, nullptr)),
+        future_(std::exchange(other.future_, nullptr)) {}
   promise& operator=(promise&& other) noexcept {
     if (this != &other) {
       drop();
@@ -291,21 +300,26 @@ class promise {
   template <class... Args>
   void set_value(Args&&... args) {
     checked().set_value(std::forward<Args>(args)...);
-    state_ = nullptr;
+    deliver();
   }
   void set_exception(std::exception_ptr error) {
     checked().set_error(std::move(error));
-    state_ = nullptr;
+    deliver();
   }
 
  private:
+  /// Touches nothing of this promise afterwards: whoever waits may destroy it at once.
+  void deliver() noexcept { std::exchange(state_, nullptr)->deliver(); }
   internal::promised<T>& checked() const {
     if (state_ == nullptr) throw invalid_state("this promise has been kept or was moved from");
     return *state_;
   }
   void drop() noexcept {
     if (future_ != nullptr) future_->release();
-    if (state_ != nullptr) state_->set_broken();
+    if (state_ != nullptr) {
+      state_->set_broken();
+      deliver();
+    }
   }
 
   internal::promised<T>* state_;

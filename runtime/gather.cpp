@@ -45,15 +45,16 @@ void all_wait::told(target& one) noexcept {
 
 void all_wait::await_resume() {
   if (!suspended()) return;
-  if (cancel_requested_) throw cancelled{};
-  finish();
+  if (take_cancelled() || cancel_requested_) throw cancelled{};
 }
 
 bool all_wait::cancel() noexcept {
   cancel_requested_ = true;
   bool accepted = false;
   for (std::size_t index = 0; index < count_; ++index) accepted |= targets_[index].future->cancel();
-  return accepted;
+  // Nobody took it: they are passing on a request that has come round to this wait. Or this task is to end, come what may.
+  if (waiting() && (!accepted || for_good())) wake_cancelled();
+  return true;
 }
 
 }  // namespace troupe::internal

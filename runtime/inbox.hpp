@@ -3,14 +3,16 @@
 #include <troupe/runtime/work.hpp>
 
 #include <atomic>
+#include <cstdint>
 
 namespace troupe::internal {
 
 /// How other threads hand works to a loop: a lock-free stack that the loop takes whole and turns round (Treiber's stack
-/// with a take-all, so there is no ABA problem), and the flag that says whether the loop sleeps.
+/// with a take-all, so there is no ABA problem), and the word that says whether the loop sleeps and who is about to wake it.
 ///
 /// Invariants: works of one thread come out in the order they went in; at most one poster claims the wake of one sleep; a
-/// closed inbox takes nothing.
+/// closed inbox takes nothing. A loop may end its sleep, run what was posted and close before the poster that claimed the
+/// wake has carried it out: what a wake touches stays until `waking` is false.
 class inbox {
  public:
   /// Any thread. Returns false when closed.
@@ -24,18 +26,29 @@ class inbox {
     return true;
   }
 
-  /// Any thread, after `push`: true when the loop sleeps and this caller is the one to wake it.
+  /// Any thread, after `push`: true when the loop sleeps and this caller is the one to wake it, and to call `wake_done` then.
   bool claim_wake() noexcept {
-    return sleeping_.load(std::memory_order_seq_cst) &&
-           sleeping_.exchange(false, std::memory_order_acq_rel);
+    std::uint32_t seen = state_.load(std::memory_order_seq_cst);
+    while ((seen & sleeping) != 0) [[unlikely]] {
+      if (state_.compare_exchange_weak(seen, seen - sleeping + one_waker, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
   }
+  void wake_done() noexcept { state_.fetch_sub(one_waker, std::memory_order_release); }
+
+  /// Loop only, awake: whether somebody is still about to wake it.
+  bool waking() const noexcept { return state_.load(std::memory_order_acquire) >= one_waker; }
 
   /// Loop only.
   bool empty() const noexcept { return head_.load(std::memory_order_seq_cst) == nullptr; }
 
   /// Loop only: all that was pushed, oldest first.
   work* take_all() noexcept {
-    if (head_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+    work* const last = head_.load(std::memory_order_relaxed);
+    if (last == nullptr || last == closed_mark()) return nullptr;
     return oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
   }
 
@@ -48,15 +61,20 @@ class inbox {
 
   /// Loop only: announces sleep; false when something has arrived and there is no sleeping now.
   bool begin_sleep() noexcept {
-    sleeping_.store(true, std::memory_order_seq_cst);
+    state_.fetch_or(sleeping, std::memory_order_seq_cst);
     if (empty()) return true;
-    sleeping_.store(false, std::memory_order_relaxed);
+    state_.fetch_and(~sleeping, std::memory_order_relaxed);
     return false;
   }
   /// Loop only. True when somebody else ended the sleep.
-  bool end_sleep() noexcept { return !sleeping_.exchange(false, std::memory_order_acq_rel); }
+  bool end_sleep() noexcept {
+    return (state_.fetch_and(~sleeping, std::memory_order_acq_rel) & sleeping) == 0;
+  }
 
  private:
+  static constexpr std::uint32_t sleeping = 1;
+  static constexpr std::uint32_t one_waker = 2;
+
   static work* closed_mark() noexcept {
     struct mark final : work {
       mark() noexcept : work(nullptr) {}
@@ -77,7 +95,7 @@ class inbox {
   }
 
   std::atomic<work*> head_{closed_mark()};
-  std::atomic<bool> sleeping_{false};
+  std::atomic<std::uint32_t> state_{0};  ///< `sleeping`, and the number of wakers
 };
 
 }  // namespace troupe::internal

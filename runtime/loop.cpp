@@ -4,8 +4,11 @@
 #include <troupe/runtime/task.hpp>
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -23,12 +26,18 @@ constexpr std::size_t most_budget = 8192;
 constexpr duration short_batch = std::chrono::microseconds(100);
 constexpr duration long_batch = std::chrono::milliseconds(1);
 
-// Spinning before sleep pays when works arrive from other threads within microseconds, and only with a processor to spare.
-constexpr std::size_t least_spin = 64;
-constexpr std::size_t most_spin = 2048;
-constexpr duration short_sleep = std::chrono::microseconds(50);
+// Spinning before sleep pays when works arrive from other threads sooner than the system would wake us, and only with a
+// processor to spare.
+constexpr duration longest_spin = std::chrono::microseconds(50);
+constexpr duration short_sleep = std::chrono::microseconds(100);
+constexpr int pauses_per_look = 16;
+constexpr unsigned most_skipped = 63;
 
 constexpr int rounds_per_event = 4;
+
+// What a closing loop still runs; more is a work that makes itself ready for ever.
+constexpr int closing_rounds = 10'000;
+constexpr std::size_t busy_rounds_per_jump = 10'000;
 
 void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -60,7 +69,8 @@ class loop_park {
 };
 
 loop_park& park() {
-  static auto* const only = new loop_park;  // never destroyed: static objects of the program may hold refs
+  static auto* const only =
+      new loop_park;  // never destroyed: static objects of the program may hold refs
   return *only;
 }
 
@@ -81,8 +91,9 @@ loop::handle loop::open(loop_options options) {
 }
 
 void loop::reset(loop_options options) {
-  backend_ = std::make_unique<internal::backend>();
-  tasks_ = std::make_unique<internal::task_list>();
+  auto backend = std::make_unique<internal::backend>();
+  tasks_ = new internal::task_list;
+  backend_ = backend.release();
   owner_ = options.owner;
   index_ = options.index;
   virtual_time_ = options.virtual_time;
@@ -90,43 +101,64 @@ void loop::reset(loop_options options) {
   virtual_now_ = {};
   stopping_ = stalled_ = false;
   budget_ = first_budget;
-  spin_limit_ = 0;
+  spinning_ = false;
+  skip_ = backoff_ = 0;
   inbox_.open();
 }
 
 void loop::close() noexcept {
   expects(current() != this, "a loop was closed while it runs");
   // What arrived too late for a round is still run: it may hold memory or somebody's answer.
-  internal::thread_state& thread = internal::this_thread;
-  loop* const outer = std::exchange(thread.current_loop, this);
+  loop* const outer = std::exchange(internal::this_thread.current_loop, this);
   for (work* late = inbox_.close(); late != nullptr;) {
     work* const item = late;
     late = late->next;
     item->run(*item);
   }
+  int left = closing_rounds;
+  const auto run_rest = [&] {
+    while (!ready_.empty() && left-- > 0) run_round();
+  };
+  run_rest();
+  // Tasks that the late works have made, too late for a shutdown.
+  tasks_->cancel_all_for_good();
+  run_rest();
+  if (!wound_up()) {
+    report({"the loop closed; left behind:" + unfinished(), nullptr});
+    abandon();
+  }
   // A service may be made anew by the last works of another.
   do {
-    while (!ready_.empty()) run_round();
-    services_.clear();
-  } while (!ready_.empty());
-  thread.current_loop = outer;
-  tasks_.reset();
-  backend_.reset();
+    end_services();
+    run_rest();
+  } while (services_ != nullptr);
+  static_cast<void>(ready_.take_all());
+  internal::this_thread.current_loop = outer;
+  timers_.clear();
+  delete std::exchange(tasks_, nullptr);
+  while (inbox_.waking())
+    std::this_thread::yield();  // for as long as a write to a descriptor takes
+  delete std::exchange(backend_, nullptr);
   owner_ = nullptr;
-  on_failure_ = nullptr;
-  on_wound_up_ = nullptr;
+  on_failure_ = {};
+  on_wound_up_ = {};
   park().put(this);
 }
 
 void loop::run() {
-  internal::thread_state& thread = internal::this_thread;
-  expects(thread.current_loop == nullptr, "a loop was run inside another loop on the same thread");
-  thread.current_loop = this;
+  expects(current() == nullptr, "a loop was run inside another loop on the same thread");
+  internal::this_thread.current_loop = this;
   internal::enable_pool();
   stopping_ = stalled_ = false;
   last_poll_ = {};
+  std::size_t busy_rounds = 0;
   for (;;) {
     run_round();
+    if (on_wound_up_ && !stopping_) {
+      if (wound_up()) on_wound_up_();
+      // What refuses to end and is never idle must not hold up the time that the shutdown has.
+      if (virtual_time_ && ++busy_rounds % busy_rounds_per_jump == 0 && !timers_.empty()) jump();
+    }
     if (stopping_) break;
     if (ready_.empty()) {
       idle();
@@ -134,7 +166,7 @@ void loop::run() {
     }
   }
   internal::disable_pool();
-  thread.current_loop = nullptr;
+  internal::this_thread.current_loop = nullptr;
 }
 
 void loop::run_round() noexcept {
@@ -142,7 +174,8 @@ void loop::run_round() noexcept {
     work* const item = next;
     next = item->next;
     item->run(*item);
-    if (++done_ >= budget_) [[unlikely]] poll();
+    if (++done_ >= budget_) [[unlikely]]
+      poll();
   }
 }
 
@@ -169,11 +202,8 @@ void loop::idle() {
   if (take_inbox()) return;
   if (!timers_.empty()) {
     fire_timers();
-    if (!ready_.empty()) return;
-  }
-  if (on_wound_up_ && wound_up()) {
-    on_wound_up_();
-    if (stopping_ || !ready_.empty()) return;
+    // A lazy timer that one of them has armed still has to get its deadline.
+    if (!ready_.empty() || timers_.has_lazy()) return;
   }
   if (virtual_time_) {
     backend_->poll([](void*) noexcept {}, nullptr);
@@ -182,24 +212,33 @@ void loop::idle() {
       stalled_ = true;
       return;
     }
-    timers_.settle(virtual_now_);
-    virtual_now_ = std::max(virtual_now_, timers_.earliest());
-    fire_timers();
+    jump();
     return;
   }
-  if (spin_limit_ != 0 && spin()) return;
+  if (spinning_ && spin()) return;
   sleep();
 }
 
+/// Virtual time goes on to the next timer. Pre: there is one.
+void loop::jump() {
+  timers_.settle(virtual_now_);
+  virtual_now_ = std::max(virtual_now_, timers_.earliest());
+  fire_timers();
+}
+
 bool loop::spin() noexcept {
-  for (std::size_t turn = 0; turn < spin_limit_; ++turn) {
-    if (!inbox_.empty()) {
-      spin_limit_ = std::min(spin_limit_ * 2, most_spin);
-      return take_inbox();
+  const time_point until = clock::now() + longest_spin;
+  do {
+    for (int turn = 0; turn < pauses_per_look; ++turn) {
+      if (!inbox_.empty()) {
+        backoff_ = 0;
+        return take_inbox();
+      }
+      pause();
     }
-    pause();
-  }
-  spin_limit_ = spin_limit_ / 2 < least_spin ? 0 : spin_limit_ / 2;
+  } while (clock::now() < until);
+  spinning_ = false;
+  skip_ = backoff_ = std::min(backoff_ * 2 + 1, most_skipped);
   return false;
 }
 
@@ -214,11 +253,19 @@ void loop::sleep() {
   // What one event leads to is run before the next one is told: the bytes just read are still in the cache.
   const auto run_some = [](void* self) noexcept {
     auto& home = *static_cast<loop*>(self);
-    for (int round = 0; round < rounds_per_event && !home.ready_.empty(); ++round) home.run_round();
+    for (int round = 0; round < rounds_per_event && !home.ready_.empty() && !home.stopping_;
+         ++round)
+      home.run_round();
   };
   backend_->wait(timers_.size() != 0 ? timers_.earliest() : time_point::max(), run_some, this);
-  if (inbox_.end_sleep() && may_spin && clock::now() - before < short_sleep) {
-    spin_limit_ = std::max(spin_limit_, least_spin);
+  const bool woken = inbox_.end_sleep();
+  spinning_ = false;
+  if (woken && may_spin && clock::now() - before < short_sleep) {
+    if (skip_ != 0) {
+      --skip_;
+    } else {
+      spinning_ = true;
+    }
   }
   take_inbox();
   if (!timers_.empty()) fire_timers();
@@ -244,7 +291,10 @@ void loop::fire_timers() {
   timers_.fire_due(at);
 }
 
-void loop::wake() noexcept { backend_->wake(); }
+void loop::wake() noexcept {
+  backend_->wake();
+  inbox_.wake_done();
+}
 
 void loop::report(const failure_report& report) noexcept {
   try {
@@ -254,30 +304,51 @@ void loop::report(const failure_report& report) noexcept {
   }
 }
 
-void loop::begin_shutdown(std::function<void()> on_wound_up) {
+void loop::begin_shutdown(callable<void()> on_wound_up) {
   on_wound_up_ = std::move(on_wound_up);
   tasks_->cancel_all();
-  // By index: winding up one service may make another.
-  for (std::size_t index = 0; index < services_.size(); ++index) services_[index].service->begin_shutdown();
+  // One that is made from now on is told as it is made.
+  for (loop_service* each = services_; each != nullptr; each = each->next_) each->begin_shutdown();
 }
 
-void loop::insist_on_shutdown() { tasks_->cancel_all_for_good(); }
+void loop::add_service(loop_service& made, const void* key) noexcept {
+  made.key_ = key;
+  made.next_ = services_;
+  services_ = &made;
+  if (on_wound_up_) made.begin_shutdown();
+}
+
+void loop::end_services() noexcept {
+  while (loop_service* const ended = services_) {
+    services_ = ended->next_;
+    delete ended;
+  }
+}
+
+void loop::insist_on_shutdown() {
+  tasks_->cancel_all_for_good();
+  for (loop_service* each = services_; each != nullptr; each = each->next_) each->insist();
+}
 
 void loop::abandon() noexcept {
   static_cast<void>(ready_.take_all());
   tasks_->abandon();
+  for (loop_service* each = services_; each != nullptr; each = each->next_) each->abandon();
 }
 
 bool loop::wound_up() const {
-  return tasks_->empty() &&
-         std::all_of(services_.begin(), services_.end(), [](const auto& entry) { return entry.service->finished(); });
+  if (!tasks_->empty()) return false;
+  for (const loop_service* each = services_; each != nullptr; each = each->next_) {
+    if (!each->finished()) return false;
+  }
+  return true;
 }
 
 std::string loop::unfinished() const {
   std::string names;
   tasks_->for_each([&](const task_base& left) { names += "\n  task '" + left.name() + "'"; });
-  for (const auto& entry : services_) {
-    if (!entry.service->finished()) names += entry.service->unfinished();
+  for (const loop_service* each = services_; each != nullptr; each = each->next_) {
+    if (!each->finished()) names += each->unfinished();
   }
   return names;
 }

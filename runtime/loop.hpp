@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/failure.hpp>
 #include <troupe/runtime/inbox.hpp>
 #include <troupe/runtime/memory.hpp>
@@ -9,11 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace troupe {
 
@@ -41,16 +39,26 @@ class loop_service {
   virtual ~loop_service() = default;
   /// Starts winding up; called once, on the loop.
   virtual void begin_shutdown() = 0;
+  /// The second notice: what still goes on is to end come what may.
+  virtual void insist() {}
+  /// Gives up on what has not ended: it is never to run again. Its memory is not freed. Called after the loop's last round.
+  virtual void abandon() noexcept {}
   /// Whether nothing is left. Asked on the loop, until it is true.
   virtual bool finished() const = 0;
   /// What is left, for the message about a shutdown that does not end.
   virtual std::string unfinished() const = 0;
+
+ private:
+  friend class loop;
+  const void* key_ = nullptr;  ///< stands for its type
+  loop_service* next_ = nullptr;
 };
 
 struct loop_options {
   runtime* owner = nullptr;
-  std::size_t index = 0;       ///< which loop of its runtime it is
-  bool virtual_time = false;   ///< time stands still while anything is ready, then jumps to the next timer
+  std::size_t index = 0;  ///< which loop of its runtime it is
+  bool virtual_time =
+      false;  ///< time stands still while anything is ready, then jumps to the next timer
   failure_handler on_failure = print_failure;
 };
 
@@ -66,10 +74,26 @@ struct loop_options {
 /// Threads: everything is for the loop's own thread, except `post`, `call_soon_threadsafe` and `index`.
 class loop {
  public:
-  struct closer {
-    void operator()(loop* closing) const noexcept { closing->close(); }
+  /// Closes the loop when it goes.
+  class handle {
+   public:
+    handle() noexcept = default;
+    explicit handle(loop* opened) noexcept : loop_(opened) {}
+    handle(handle&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)) {}
+    handle& operator=(handle other) noexcept {
+      std::swap(loop_, other.loop_);
+      return *this;
+    }
+    ~handle() {
+      if (loop_ != nullptr) loop_->close();
+    }
+    loop& operator*() const noexcept { return *loop_; }
+    loop* operator->() const noexcept { return loop_; }
+    loop* get() const noexcept { return loop_; }
+
+   private:
+    loop* loop_ = nullptr;
   };
-  using handle = std::unique_ptr<loop, closer>;
 
   /// Errors: std::system_error when the operating system has no descriptor left.
   static handle open(loop_options options = {});
@@ -104,10 +128,10 @@ class loop {
   /// As `call_soon`, from any thread. Returns false when the loop is closed.
   template <class Function>
   bool call_soon_threadsafe(Function function) {
-    auto item = std::make_unique<callback<Function>>(std::move(function));
-    if (!post(*item)) return false;
-    static_cast<void>(item.release());
-    return true;
+    auto* const item = new callback<Function>(std::move(function));
+    if (post(*item)) return true;
+    delete item;
+    return false;
   }
 
   /// The loop's time, read afresh. Cost: some 20 ns.
@@ -138,16 +162,17 @@ class loop {
   /// The loop's service of type `Service`, made by its default constructor when first asked for.
   template <class Service>
   Service& service() {
-    for (const service_entry& entry : services_) {
-      if (entry.key == &service_key<Service>) return static_cast<Service&>(*entry.service);
+    for (loop_service* each = services_; each != nullptr; each = each->next_) {
+      if (each->key_ == &service_key<Service>) return static_cast<Service&>(*each);
     }
-    services_.push_back({&service_key<Service>, std::make_unique<Service>()});
-    return static_cast<Service&>(*services_.back().service);
+    auto* const made = new Service;
+    add_service(*made, &service_key<Service>);
+    return *made;
   }
 
   /// Cancels the loop's tasks and winds up its services. `on_wound_up` is called on the loop, each time it finds nothing
   /// ready and nothing left.
-  void begin_shutdown(std::function<void()> on_wound_up);
+  void begin_shutdown(callable<void()> on_wound_up);
   /// The second notice: tasks that caught their cancellation are cancelled for good.
   void insist_on_shutdown();
   /// Gives up on what has not ended: it never runs again, and its memory is not freed.
@@ -160,21 +185,18 @@ class loop {
   struct callback final : work, internal::pooled {
     explicit callback(Function given) : work(&callback::call), function(std::move(given)) {}
     static void call(work& item) noexcept {
-      const std::unique_ptr<callback> self(static_cast<callback*>(&item));
+      auto* const self = static_cast<callback*>(&item);
       try {
         self->function();
       } catch (...) {
         internal::this_thread.current_loop->report(
             {"a callback of the loop threw", std::current_exception()});
       }
+      delete self;
     }
     Function function;
   };
 
-  struct service_entry {
-    const void* key;
-    std::unique_ptr<loop_service> service;
-  };
   template <class Service>
   static constexpr char service_key = 0;
 
@@ -186,31 +208,36 @@ class loop {
   void run_round() noexcept;
   void poll() noexcept;
   void idle();
+  void jump();
   bool spin() noexcept;
   void sleep();
   bool take_inbox() noexcept;
   void fire_timers();
   void wake() noexcept;
   bool wound_up() const;
+  void add_service(loop_service& made, const void* key) noexcept;
+  void end_services() noexcept;
 
   work_queue ready_;
   timer_queue timers_;
   bool stopping_ = false;
   bool virtual_time_ = false;
   bool stalled_ = false;
-  std::size_t budget_ = 0;         ///< works between two looks at inbox, timers and sockets
-  std::size_t done_ = 0;           ///< works since the last look
-  std::size_t spin_limit_ = 0;     ///< pauses to spin before sleeping; 0 while nothing arrives soon
+  std::size_t budget_ = 0;  ///< works between two looks at inbox, timers and sockets
+  std::size_t done_ = 0;    ///< works since the last look
+  bool spinning_ = false;   ///< the next time nothing is ready: the last sleep was short
+  unsigned skip_ = 0;       ///< short sleeps to let pass before spinning again
+  unsigned backoff_ = 0;  ///< what `skip_` was set to when spinning last failed; 0 after a success
   time_point last_poll_{};
   time_point virtual_now_{};
   runtime* owner_ = nullptr;
   std::size_t index_ = 0;
   failure_handler on_failure_;
-  std::function<void()> on_wound_up_;
-  std::unique_ptr<internal::backend> backend_;
-  std::unique_ptr<internal::task_list> tasks_;
-  std::vector<service_entry> services_;
-  alignas(64) internal::inbox inbox_;  ///< written by other threads: on cache lines of its own
+  callable<void()> on_wound_up_;
+  internal::backend* backend_ = nullptr;  ///< owned, between open and close
+  internal::task_list* tasks_ = nullptr;  ///< likewise
+  loop_service* services_ = nullptr;      ///< likewise; the newest first
+  alignas(64) internal::inbox inbox_;     ///< written by other threads: on cache lines of its own
 };
 
 }  // namespace troupe

@@ -26,7 +26,8 @@ constexpr std::size_t large_bytes_per_class = std::size_t{1} << 20;
 constinit thread_local free_list large_lists[large_classes] = {};
 
 std::size_t large_class_of(std::size_t size) noexcept {
-  return size <= least_large ? 0 : static_cast<std::size_t>(std::bit_width((size - 1) / least_large));
+  return size <= least_large ? 0
+                             : static_cast<std::size_t>(std::bit_width((size - 1) / least_large));
 }
 
 void* take(free_list& list) noexcept {
@@ -56,7 +57,8 @@ void* allocate_slow(std::size_t size) {
 
 void deallocate_slow(void* block, std::size_t size) noexcept {
   const std::size_t index = large_class_of(size);
-  if (size <= pool_granule * pool_classes || index >= large_classes || large_lists[index].room == 0) {
+  if (size <= pool_granule * pool_classes || index >= large_classes ||
+      large_lists[index].room == 0) {
     ::operator delete(block);
     return;
   }
@@ -74,7 +76,8 @@ void enable_pool() noexcept {
         static_cast<std::uint32_t>(pool_bytes_per_class / ((index + 1) * pool_granule));
   }
   for (std::size_t index = 0; index < large_classes; ++index) {
-    large_lists[index].room = static_cast<std::uint32_t>(large_bytes_per_class / (least_large << index));
+    large_lists[index].room =
+        static_cast<std::uint32_t>(large_bytes_per_class / (least_large << index));
   }
 }
 

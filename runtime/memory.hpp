@@ -64,6 +64,27 @@ void disable_pool() noexcept;
   deallocate_slow(block, size);
 }
 
+/// Deletes what it holds when it goes. std::unique_ptr would do, were it not for what <memory> costs to compile.
+template <class T>
+class owned {
+ public:
+  explicit owned(T* given) noexcept : held_(given) {}
+  owned(const owned&) = delete;
+  owned& operator=(const owned&) = delete;
+  ~owned() { delete held_; }
+
+  T* operator->() const noexcept { return held_; }
+  T& operator*() const noexcept { return *held_; }
+  T* release() noexcept {
+    T* const given = held_;
+    held_ = nullptr;
+    return given;
+  }
+
+ private:
+  T* held_;
+};
+
 /// Gives a class pooled `new` and `delete`.
 struct pooled {
   static void* operator new(std::size_t size) { return allocate(size); }

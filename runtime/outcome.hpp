@@ -3,7 +3,7 @@
 #include <troupe/runtime/check.hpp>
 
 #include <exception>
-#include <memory>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -30,12 +30,12 @@ class outcome {
   /// Pre: empty.
   template <class... Args>
   void set_value(Args&&... args) {
-    std::construct_at(&value_, std::forward<Args>(args)...);
+    ::new (static_cast<void*>(&value_)) value_type(std::forward<Args>(args)...);
     state_ = state::value;
   }
   /// Pre: empty.
   void set_error(std::exception_ptr error) noexcept {
-    std::construct_at(&error_, std::move(error));
+    ::new (static_cast<void*>(&error_)) std::exception_ptr(std::move(error));
     state_ = state::error;
   }
   /// Pre: has_error().
@@ -43,7 +43,7 @@ class outcome {
 
   /// Moves the value out, or throws the error. Pre: not empty.
   T take() {
-    if (has_error()) std::rethrow_exception(std::move(error_));
+    if (has_error()) std::rethrow_exception(error_);
     expects(has_value(), "a result was taken before there was one");
     if constexpr (!std::is_void_v<T>) return std::move(value_);
   }
@@ -54,19 +54,27 @@ class outcome {
     return value_;
   }
 
-  /// Moves what `other` holds here. Pre: empty.
-  void take_from(outcome& other) {
+  /// Moves what `other` holds here; a value that throws when it is moved becomes that error. Pre: empty.
+  void take_from(outcome& other) noexcept {
     if (other.has_error()) {
       set_error(std::move(other.error_));
     } else if (other.has_value()) {
-      set_value(std::move(other.value_));
+      if constexpr (std::is_nothrow_move_constructible_v<value_type>) {
+        set_value(std::move(other.value_));
+      } else {
+        try {
+          set_value(std::move(other.value_));
+        } catch (...) {
+          set_error(std::current_exception());
+        }
+      }
     }
     other.clear();
   }
 
   void clear() noexcept {
-    if (state_ == state::value) std::destroy_at(&value_);
-    if (state_ == state::error) std::destroy_at(&error_);
+    if (state_ == state::value) value_.~value_type();
+    if (state_ == state::error) error_.~exception_ptr();
     state_ = state::empty;
   }
 

@@ -4,12 +4,17 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace troupe {
 
 namespace {
+
+constexpr int countings = 3;  // of the loops that are empty, at the end
 
 /// Stops the loop when the main task is done.
 struct stop_when_done : internal::observer {
@@ -20,21 +25,23 @@ struct stop_when_done : internal::observer {
 
 }  // namespace
 
-runtime::runtime(run_options options) : options_(std::move(options)) {
+runtime::runtime(const run_options& options) : options_(options) {
   if (options_.threads == 0) throw std::invalid_argument("a runtime needs at least one thread");
   if (options_.virtual_time && options_.threads > 1) {
     throw std::invalid_argument("virtual time needs a runtime of one thread");
   }
-  loops_.reserve(options_.threads);
+  auto opened = std::make_unique<loop::handle[]>(options_.threads);
   for (std::size_t index = 0; index < options_.threads; ++index) {
-    loops_.push_back(loop::open({.owner = this,
-                                 .index = index,
-                                 .virtual_time = options_.virtual_time,
-                                 .on_failure = options_.on_failure}));
+    opened[index] = loop::open({.owner = this,
+                                .index = index,
+                                .virtual_time = options_.virtual_time,
+                                .on_failure = options_.on_failure});
   }
+  loops_ = opened.release();
+  size_ = options_.threads;
 }
 
-runtime::~runtime() = default;
+runtime::~runtime() { delete[] loops_; }
 
 runtime* runtime::current() noexcept {
   return loop::current() != nullptr ? loop::current()->owner() : nullptr;
@@ -44,70 +51,93 @@ loop& runtime::next_spread() noexcept {
   return loop_at(spread_.fetch_add(1, std::memory_order_relaxed) % size());
 }
 
-void runtime::start_threads() {
-  try {
-    for (std::size_t index = 1; index < size(); ++index) {
-      threads_.emplace_back([&running = loop_at(index)] { running.run(); });
+/// The threads of all loops but the first, for as long as the first one runs.
+class runtime::threads {
+ public:
+  explicit threads(runtime& owner) : owner_(owner) {
+    try {
+      for (std::size_t index = 1; index < owner.size(); ++index) {
+        running_.emplace_back([&home = owner.loop_at(index)] { home.run(); });
+      }
+    } catch (...) {
+      join();
+      throw;
     }
-  } catch (...) {
-    stop_all();
-    throw;
   }
-}
+  ~threads() { join(); }
+  threads(const threads&) = delete;
+  threads& operator=(const threads&) = delete;
 
-void runtime::stop_all() {
-  for (std::size_t index = 1; index < size(); ++index) {
-    // A thread that never started leaves the callback to the closing of its loop.
-    loop_at(index).call_soon_threadsafe([&stopped = loop_at(index)] { stopped.stop(); });
+  void join() {
+    for (std::size_t index = 1; index <= running_.size(); ++index) {
+      loop& home = owner_.loop_at(index);
+      home.call_soon_threadsafe([&home] { home.stop(); });
+    }
+    for (std::thread& each : running_) each.join();
+    running_.clear();
   }
-  for (std::thread& running : threads_) running.join();
-  threads_.clear();
-}
+
+ private:
+  runtime& owner_;
+  std::vector<std::thread> running_;
+};
 
 void runtime::drive(task_base& main) {
   loop& first = loop_at(0);
-  start_threads();
+  const auto on_interrupt = [this, &main] {
+    if (interrupted_) {
+      std::signal(SIGINT, SIG_DFL);
+      std::raise(SIGINT);
+    }
+    interrupted_ = true;
+    main.cancel();
+  };
+  std::optional<internal::scoped_signal> interrupt;
+  std::optional<threads> running;
+  try {
+    try {
+      if (options_.handle_interrupt) interrupt.emplace(first, SIGINT, on_interrupt);
+    } catch (const invalid_state&) {
+      // Another runtime of the process answers it.
+    }
+    running.emplace(*this);
+  } catch (...) {
+    main.cancel();  // before its first step, which the closing of its loop would run
+    throw;
+  }
   stop_when_done watcher(first);
   main.add_observer(watcher);
-  std::unique_ptr<internal::scoped_signal> interrupt;
-  if (options_.handle_interrupt) {
-    interrupt = std::make_unique<internal::scoped_signal>(first, SIGINT, [this, &main] {
-      if (interrupted_) {
-        std::signal(SIGINT, SIG_DFL);
-        std::raise(SIGINT);
-      }
-      interrupted_ = true;
-      main.cancel();
-    });
-  }
   first.run();
+  const bool ended = main.done();
+  const bool stalled = first.stalled();
   std::string waiting;
-  if (!main.done()) {
+  if (!ended) {
     waiting = first.unfinished();
     main.remove_observer(watcher);
   }
-  shut_down();
+  shut_down(*running);
   interrupt.reset();
-  if (!waiting.empty()) {
-    throw deadlock_error("nothing is ready, no timer is armed, and these still wait:" + waiting);
-  }
+  if (ended) return;
+  if (!stalled) throw invalid_state("the loop was stopped before the main task ended");
+  throw deadlock_error("nothing is ready, no timer is armed, and these still wait:" + waiting);
 }
 
-void runtime::shut_down() {
+void runtime::shut_down(threads& running) {
   loop& first = loop_at(0);
-  wound_up_ = size();
   for (std::size_t index = 0; index < size(); ++index) {
     loop& each = loop_at(index);
-    // Each loop counts once; the last one to find itself empty stops the first, and with it the wait.
-    auto once = [this, &first, counted = false]() mutable {
-      if (std::exchange(counted, true) || wound_up_.fetch_sub(1) != 1) return;
+    // Called whenever the loop finds itself empty. It counts once for each counting; the last one to count ends it.
+    auto empty = [this, &first, counted = 0U]() mutable {
+      if (std::exchange(counted, counting_.load()) == counting_ || not_empty_.fetch_sub(1) != 1)
+        return;
       if (loop::current() == &first) {
         first.stop();
       } else {
         first.call_soon_threadsafe([&first] { first.stop(); });
       }
     };
-    each.call_soon_threadsafe([&each, once = std::move(once)]() mutable { each.begin_shutdown(std::move(once)); });
+    each.call_soon_threadsafe(
+        [&each, told = std::move(empty)]() mutable { each.begin_shutdown(std::move(told)); });
   }
   struct deadline : timer {
     explicit deadline(runtime& given) noexcept : timer(&deadline::on_due), owner(given) {}
@@ -122,7 +152,8 @@ void runtime::shut_down() {
         loop& each = limit.owner.loop_at(index);
         each.call_soon_threadsafe([&each] { each.insist_on_shutdown(); });
       }
-      first.timers().arm(limit, internal::saturating_add(first.now(), limit.owner.options_.shutdown_timeout));
+      first.timers().arm(
+          limit, internal::saturating_add(first.now(), limit.owner.options_.shutdown_timeout));
     }
     runtime& owner;
     bool insisted = false;
@@ -130,14 +161,30 @@ void runtime::shut_down() {
   if (options_.shutdown_timeout != infinite) {
     first.timers().arm(limit, internal::saturating_add(first.now(), options_.shutdown_timeout));
   }
-  first.run();
+  // A loop that was empty may get work from the last actors of another, so all are counted again until that has settled.
+  for (int times = 0; times < countings; ++times) {
+    not_empty_ = size();
+    ++counting_;
+    for (std::size_t index = 0; index < size(); ++index) {
+      // The first counting follows the notice to all tasks; those found by a later one were made since, and have had none.
+      loop_at(index).call_soon_threadsafe([&each = loop_at(index), again = times > 0] {
+        if (again) each.tasks().cancel_all();
+      });
+    }
+    first.run();
+    if (not_empty_ != 0) break;
+  }
   first.timers().cancel(limit);
-  stop_all();
-  if (wound_up_ == 0) return;
+  const bool late = not_empty_ != 0;
+  if (late && size() > 1)
+    first.report(
+        {"the shutdown does not end in time; waiting for the threads of the other loops", nullptr});
+  running.join();
+  if (!late) return;
   std::string left;
-  for (const loop::handle& each : loops_) left += each->unfinished();
+  for (std::size_t index = 0; index < size(); ++index) left += loop_at(index).unfinished();
   first.report({"the shutdown did not end in time; left behind:" + left, nullptr});
-  for (const loop::handle& each : loops_) each->abandon();
+  for (std::size_t index = 0; index < size(); ++index) loop_at(index).abandon();
 }
 
 }  // namespace troupe

@@ -10,9 +10,7 @@
 #include <exception>
 #include <source_location>
 #include <stdexcept>
-#include <thread>
 #include <utility>
-#include <vector>
 
 namespace troupe {
 
@@ -20,8 +18,10 @@ struct run_options {
   std::size_t threads = 1;  ///< loops, each on a thread of its own; the first is the caller's
   /// How long the shutdown waits for tasks and actors: once after cancelling them, and once more after insisting.
   duration shutdown_timeout = std::chrono::seconds(10);
-  bool handle_interrupt = true;  ///< the first SIGINT cancels the main task, a second ends the process
-  bool virtual_time = false;     ///< for tests: time jumps instead of passing; one thread only
+  bool handle_interrupt =
+      true;  ///< the first SIGINT cancels the main task, a second ends the process;
+             ///< of several runtimes at once the first one answers it
+  bool virtual_time = false;  ///< for tests: time jumps instead of passing; one thread only
   failure_handler on_failure = print_failure;
 };
 
@@ -40,7 +40,7 @@ class runtime {
  public:
   /// Errors: std::invalid_argument for zero threads or several on virtual time; std::system_error when the operating
   /// system refuses a thread or descriptor.
-  explicit runtime(run_options options = {});
+  explicit runtime(const run_options& options = {});
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
@@ -48,14 +48,15 @@ class runtime {
   /// The runtime of the running loop, or null.
   static runtime* current() noexcept;
 
-  std::size_t size() const noexcept { return loops_.size(); }
+  std::size_t size() const noexcept { return size_; }
   loop& loop_at(std::size_t index) noexcept { return *loops_[index]; }
 
   /// The loops in turn: where `place::spread` puts the next one.
   loop& next_spread() noexcept;
 
   /// Runs `body` as the main task and returns its result.
-  /// Errors: what `body` throws; `cancelled`; `interrupted`; on virtual time `deadlock_error`.
+  /// Errors: what `body` throws; `cancelled`; `interrupted`; on virtual time `deadlock_error`; `invalid_state` when somebody
+  /// stopped the loop; std::system_error when the operating system refuses a thread or descriptor.
   template <class T>
   T run(coro<T> body, std::source_location created_at = std::source_location::current()) {
     loop& first = loop_at(0);
@@ -67,26 +68,28 @@ class runtime {
   }
 
  private:
+  class threads;
+
   void drive(task_base& main);
-  void start_threads();
-  void shut_down();
-  void stop_all();
+  void shut_down(threads& running);
 
   run_options options_;
-  std::vector<loop::handle> loops_;
-  std::vector<std::thread> threads_;
+  loop::handle* loops_ = nullptr;  ///< owned, `size_` of them
+  std::size_t size_ = 0;
   std::atomic<std::size_t> spread_{0};
-  std::atomic<std::size_t> wound_up_{0};
+  std::atomic<std::size_t> not_empty_{0};  ///< loops that have not counted as empty, at the end
+  std::atomic<unsigned> counting_{0};      ///< which counting it is
   bool interrupted_ = false;
 };
 
 /// Runs `body` to its end on a runtime of its own and returns its result: the one call in a program's `main`.
 /// Errors: what `body` throws; `interrupted` after SIGINT; `invalid_state` when a loop runs on this thread already.
 template <class T>
-T run(coro<T> body, run_options options = {},
+T run(coro<T> body, const run_options& options = {},
       std::source_location created_at = std::source_location::current()) {
-  if (loop::current() != nullptr) throw invalid_state("run was called inside a running loop: await the coroutine instead");
-  runtime made(std::move(options));
+  if (loop::current() != nullptr)
+    throw invalid_state("run was called inside a running loop: await the coroutine instead");
+  runtime made(options);
   return made.run(std::move(body), created_at);
 }
 

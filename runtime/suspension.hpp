@@ -51,6 +51,8 @@ class suspension {
 
   /// Whether the task is suspended here, neither woken nor cancelled.
   bool waiting() const noexcept;
+  /// Whether the task was cancelled for good: then it no longer waits for what it has passed its cancellation on to.
+  bool for_good() const noexcept;
   /// Whether the await ever suspended.
   bool suspended() const noexcept { return task_ != nullptr; }
 

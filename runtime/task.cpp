@@ -19,9 +19,13 @@ bool is_cancelled_error(const std::exception_ptr& error) noexcept {
   }
 }
 
-void report_unseen_error(task_base& failed, const std::exception_ptr& error) noexcept {
-  failed.home().report({"task '" + failed.name() + "' failed and nobody looked at its result", error,
-                        failed.created_at()});
+void report_unseen_error(const task_base& failed, const std::exception_ptr& error) noexcept {
+  report_unseen({"task '" + failed.name() + "' failed and nobody looked at its result", error,
+                 failed.created_at()});
+}
+
+void throw_awaits_itself(const task_base& awaited) {
+  throw invalid_state("task '" + awaited.name() + "' awaits itself");
 }
 }  // namespace internal
 
@@ -31,17 +35,16 @@ task_base::task_base(loop& home, task_options options, std::source_location crea
   number_ = internal::multi_threaded() ? made.fetch_add(1, std::memory_order_relaxed) + 1
                                        : made.load(std::memory_order_relaxed) + 1;
   if (!internal::multi_threaded()) made.store(number_, std::memory_order_relaxed);
-  if (!options.name.empty()) name_ = std::make_unique<std::string>(options.name);
+  if (!options.name.empty()) name_ = new std::string(options.name);
 }
 
-task_base::~task_base() = default;
+task_base::~task_base() { delete name_; }
 
-std::string task_base::name() const {
-  return name_ ? *name_ : "task-" + std::to_string(number_);
-}
+std::string task_base::name() const { return name_ ? *name_ : "task-" + std::to_string(number_); }
 
 void task_base::start(std::coroutine_handle<> body) noexcept {
   body_ = resume_at_ = body;
+  run = &task_base::first_step;
   home().push(*this);
 }
 
@@ -50,28 +53,43 @@ void task_base::start_now(std::coroutine_handle<> body) noexcept {
   step(*this);
 }
 
+void task_base::first_step(work& item) noexcept {
+  auto& self = static_cast<task_base&>(item);
+  self.run = &task_base::step;
+  if (self.must_cancel_ || self.for_good_) [[unlikely]] {
+    self.end();
+  } else {
+    step(item);
+  }
+}
+
 void task_base::step(work& item) noexcept {
   auto& self = static_cast<task_base&>(item);
-  auto& thread = internal::this_thread;
-  thread.current_task = &self;
+  internal::this_thread.current_task = &self;
   internal::resume(self.resume_at_);
-  thread.current_task = nullptr;
+  internal::this_thread.current_task = nullptr;
   if (self.body_.done()) self.end();
 }
 
 void task_base::end() noexcept {
-  const status how = collect();
+  status how = collect();
   body_ = resume_at_ = nullptr;
+  // A request that met no suspension is not lost. What ends a task for good minds only that it ends.
+  if (must_cancel_ && !for_good_ && how == status::value) [[unlikely]]
+    how = status::cancelled;
   on_ended(how);
   complete(how);
   owner_->remove(*this);
 }
 
 bool task_base::cancel() noexcept {
-  if (done()) return false;
+  // Asked again while it passes a request on: tasks that await each other in a circle.
+  if (done() || passing_on_) return false;
   ++cancel_requests_;
   // What it waits for takes the request, or nobody does and it is kept for the next suspension.
+  passing_on_ = true;
   if (waiting_ == nullptr || !waiting_->cancel()) must_cancel_ = true;
+  passing_on_ = false;
   return true;
 }
 
@@ -101,16 +119,20 @@ void suspension::wake() noexcept {
 
 bool suspension::waiting() const noexcept { return task_ != nullptr && task_->waiting_ == this; }
 
+bool suspension::for_good() const noexcept { return task_->for_good_; }
+
 bool suspension::take_cancelled() noexcept {
-  if (cancelled_) return true;
-  if (!task_->must_cancel_) return false;
+  if (!cancelled_ && !task_->must_cancel_ && !task_->for_good_) [[likely]]
+    return false;
   task_->must_cancel_ = false;
   return true;
 }
 
 namespace internal {
 
-task_list::~task_list() { expects(empty(), "a list of tasks was destroyed before its tasks ended"); }
+task_list::~task_list() {
+  expects(empty(), "a list of tasks was destroyed before its tasks ended");
+}
 
 void task_list::add(task_base& added) noexcept {
   added.owner_ = this;
@@ -125,10 +147,17 @@ void task_list::remove(task_base& removed) noexcept {
   (removed.next_ != nullptr ? removed.next_->previous_ : last_) = removed.previous_;
   removed.owner_ = nullptr;
   removed.release();
-  if (first_ == nullptr && told_when_empty_ != nullptr) std::exchange(told_when_empty_, nullptr)(context_);
+  if (first_ == nullptr && told_when_empty_ != nullptr)
+    std::exchange(told_when_empty_, nullptr)(context_);
 }
 
-void task_list::abandon() noexcept { first_ = last_ = nullptr; }
+void task_list::abandon() noexcept {
+  for_each([](task_base& item) {
+    item.run = [](work&) noexcept {};  // somebody may still hold a promise or timer that wakes it
+    item.owner_ = nullptr;
+  });
+  first_ = last_ = nullptr;
+}
 
 void task_list::cancel_all() noexcept {
   for_each([](task_base& item) { item.cancel(); });

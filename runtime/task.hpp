@@ -5,7 +5,6 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <memory>
 #include <source_location>
 #include <string>
 #include <string_view>
@@ -30,8 +29,9 @@ class task_base : public future_base {
   /// The task that runs on this thread, or null.
   static task_base* current() noexcept { return internal::this_thread.current_task; }
 
-  /// Asks the task to end: `cancelled` is thrown where it waits, or at its next suspension. Counted, as in asyncio: each
-  /// accepted request raises `cancelling`. Returns false when it is done already.
+  /// Asks the task to end: `cancelled` is thrown where it waits, or at its next suspension; before its first step it never
+  /// runs, and when no suspension follows its value is dropped. Counted, as in asyncio: each accepted request raises
+  /// `cancelling`; requests that meet before they are delivered are one `cancelled`. Returns false when it is done already.
   bool cancel() noexcept override;
 
   /// Accepted requests to cancel, less those taken back.
@@ -64,20 +64,22 @@ class task_base : public future_base {
   friend class suspension;
   friend class internal::task_list;
 
+  static void first_step(work& item) noexcept;
   static void step(work& item) noexcept;
   void end() noexcept;
 
-  suspension* waiting_ = nullptr;       ///< what it waits for; null when ready or running
-  std::coroutine_handle<> resume_at_;   ///< the innermost coroutine, to be resumed
-  std::coroutine_handle<> body_;        ///< the outermost
+  suspension* waiting_ = nullptr;      ///< what it waits for; null when ready or running
+  std::coroutine_handle<> resume_at_;  ///< the innermost coroutine, to be resumed
+  std::coroutine_handle<> body_;       ///< the outermost
   int cancel_requests_ = 0;
-  bool must_cancel_ = false;            ///< a request waits for the next suspension
+  bool must_cancel_ = false;  ///< a request waits for the next suspension
   bool for_good_ = false;
+  bool passing_on_ = false;  ///< its request is on the way to what it waits for
   std::uint32_t number_ = 0;
   internal::task_list* owner_ = nullptr;
-  task_base* previous_ = nullptr;       ///< neighbours in the owner's list
+  task_base* previous_ = nullptr;  ///< neighbours in the owner's list
   task_base* next_ = nullptr;
-  std::unique_ptr<std::string> name_;
+  std::string* name_ = nullptr;  ///< owned; null when it has only its number
   std::source_location created_at_;
 };
 
@@ -122,7 +124,8 @@ class task_list {
 };
 
 bool is_cancelled_error(const std::exception_ptr& error) noexcept;
-void report_unseen_error(task_base& failed, const std::exception_ptr& error) noexcept;
+void report_unseen_error(const task_base& failed, const std::exception_ptr& error) noexcept;
+[[noreturn]] void throw_awaits_itself(const task_base& awaited);
 
 /// A task whose coroutine ends with a `T`.
 template <class T>
@@ -139,13 +142,15 @@ class typed_task : public task_base, public pooled {
     return result_.take();
   }
   typename outcome<T>::value_type& get() {
-    if (!this->done()) throw invalid_state("the result of " + this->name() + " was asked for before it ended");
+    if (!this->done())
+      throw invalid_state("the result of " + this->name() + " was asked for before it ended");
     this->retrieved_ = true;
     if (this->was_cancelled()) throw cancelled{};
     return result_.get();
   }
   std::exception_ptr error() {
-    if (!this->done()) throw invalid_state("the error of " + this->name() + " was asked for before it ended");
+    if (!this->done())
+      throw invalid_state("the error of " + this->name() + " was asked for before it ended");
     this->retrieved_ = true;
     if (this->was_cancelled()) throw cancelled{};
     return result_.has_error() ? result_.error() : nullptr;
@@ -156,11 +161,12 @@ class typed_task : public task_base, public pooled {
 
   future_base::status collect() noexcept override {
     auto& ended = body_.promise().result;
-    auto how = future_base::status::value;
-    if (ended.has_error()) [[unlikely]] {
-      how = is_cancelled_error(ended.error()) ? future_base::status::cancelled : future_base::status::error;
+    auto how = future_base::status::cancelled;
+    // Empty: cancelled before its first step.
+    if (ended.has_value() || (ended.has_error() && !is_cancelled_error(ended.error()))) [[likely]] {
+      result_.take_from(ended);
+      how = result_.has_value() ? future_base::status::value : future_base::status::error;
     }
-    if (how != future_base::status::cancelled) result_.take_from(ended);
     body_.destroy();
     body_ = nullptr;
     return how;
@@ -216,7 +222,7 @@ class task {
   std::exception_ptr exception() const { return checked().error(); }
 
   /// Waits for the end and moves the result out; awaited again, the result is what the first await left of it.
-  /// Errors: what the coroutine threw; `cancelled`.
+  /// Errors: what the coroutine threw; `cancelled`; `invalid_state` when a task awaits itself.
   auto operator co_await() const { return awaiter(checked()); }
 
   task_base& base() const { return checked(); }
@@ -225,6 +231,11 @@ class task {
   class awaiter : public internal::completion_wait {
    public:
     explicit awaiter(state& target) noexcept : completion_wait(target), target_(target) {}
+    void await_suspend(std::coroutine_handle<> handle) {
+      if (task_base::current() == &target_) [[unlikely]]
+        internal::throw_awaits_itself(target_);
+      completion_wait::await_suspend(handle);
+    }
     T await_resume() {
       check();
       return target_.take();
@@ -263,7 +274,8 @@ template <class T>
 task<T> create_task(coro<T> body, task_options options = {},
                     std::source_location created_at = std::source_location::current()) {
   loop* const home = loop::current();
-  if (home == nullptr) throw invalid_state("create_task needs a running loop, and none runs on this thread");
+  if (home == nullptr)
+    throw invalid_state("create_task needs a running loop, and none runs on this thread");
   return internal::make_task(*home, home->tasks(), std::move(body), options, created_at);
 }
 

@@ -5,13 +5,23 @@
 namespace troupe {
 
 namespace {
-constexpr std::size_t arity = 4;  // shallower than a binary heap, and four children share a cache line or two
+constexpr std::size_t arity =
+    4;  // shallower than a binary heap, and four children share a cache line or two
 }
 
 void timer_queue::arm(timer& item, time_point deadline) {
-  const entry value{deadline, armed_++, &item};
-  heap_.push_back(value);
-  sift_up(heap_.size() - 1, value);
+  const entry value{std::max(deadline, firing_at_), armed_++, &item};
+  if (size_ == capacity_) grow();
+  sift_up(size_++, value);
+}
+
+void timer_queue::grow() {
+  const std::size_t capacity = capacity_ == 0 ? 64 : capacity_ * 2;
+  auto* const larger = new entry[capacity];
+  std::copy_n(heap_, size_, larger);
+  delete[] heap_;
+  heap_ = larger;
+  capacity_ = capacity;
 }
 
 void timer_queue::settle(time_point now) {
@@ -31,22 +41,28 @@ void timer_queue::settle(time_point now) {
 
 std::size_t timer_queue::fire_due(time_point now) {
   std::size_t fired = 0;
-  // What a fired timer arms belongs to a later round, even when it is due at once.
+  // What a fired timer arms belongs to a later round, even when it is due at once, and comes behind all that are due now.
   const std::uint64_t last = armed_;
-  while (!heap_.empty() && heap_.front().deadline <= now && heap_.front().order < last) {
-    timer& item = *heap_.front().item;
+  firing_at_ = now;
+  while (size_ != 0 && heap_[0].deadline <= now && heap_[0].order < last) {
+    timer& item = *heap_[0].item;
     remove_at(0);
     item.place_ = timer::idle_place;
     item.fire(item);
     ++fired;
   }
+  firing_at_ = time_point::min();
   return fired;
 }
 
+void timer_queue::clear() noexcept {
+  while (size_ != 0) heap_[--size_].item->place_ = timer::idle_place;
+  for (; lazy_ != nullptr; lazy_ = lazy_->next_) lazy_->place_ = timer::idle_place;
+}
+
 void timer_queue::remove_at(std::size_t place) noexcept {
-  const entry last = heap_.back();
-  heap_.pop_back();
-  if (place == heap_.size()) return;
+  const entry last = heap_[--size_];
+  if (place == size_) return;
   if (place != 0 && last.before(heap_[(place - 1) / arity])) {
     sift_up(place, last);
   } else {
@@ -65,7 +81,7 @@ void timer_queue::sift_up(std::size_t place, const entry& value) noexcept {
 }
 
 void timer_queue::sift_down(std::size_t place, const entry& value) noexcept {
-  const std::size_t count = heap_.size();
+  const std::size_t count = size_;
   for (;;) {
     const std::size_t first = place * arity + 1;
     if (first >= count) break;

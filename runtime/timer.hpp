@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace troupe {
 
@@ -47,6 +46,7 @@ struct timer {
 class timer_queue {
  public:
   timer_queue() = default;
+  ~timer_queue() { delete[] heap_; }
   timer_queue(const timer_queue&) = delete;
   timer_queue& operator=(const timer_queue&) = delete;
 
@@ -74,15 +74,18 @@ class timer_queue {
     item.place_ = timer::idle_place;
   }
 
-  bool empty() const noexcept { return heap_.empty() && lazy_ == nullptr; }
-  std::size_t size() const noexcept { return heap_.size(); }
+  bool empty() const noexcept { return size_ == 0 && lazy_ == nullptr; }
+  std::size_t size() const noexcept { return size_; }
   bool has_lazy() const noexcept { return lazy_ != nullptr; }
 
   /// Gives the lazy timers their deadlines, counted from `now`.
   void settle(time_point now);
 
   /// The earliest deadline. Pre: `settle` was called and `size() != 0`.
-  time_point earliest() const noexcept { return heap_.front().deadline; }
+  time_point earliest() const noexcept { return heap_[0].deadline; }
+
+  /// Forgets all timers; none of them is armed any more.
+  void clear() noexcept;
 
   /// Fires all that are due at `now`, by deadline and then in the order of arming. Returns how many.
   std::size_t fire_due(time_point now);
@@ -90,8 +93,8 @@ class timer_queue {
  private:
   struct entry {
     time_point deadline;
-    std::uint64_t order;
-    timer* item;
+    std::uint64_t order = 0;
+    timer* item = nullptr;
 
     bool before(const entry& other) const noexcept {
       return deadline != other.deadline ? deadline < other.deadline : order < other.order;
@@ -115,9 +118,15 @@ class timer_queue {
   void sift_up(std::size_t place, const entry& value) noexcept;
   void sift_down(std::size_t place, const entry& value) noexcept;
 
-  std::vector<entry> heap_;
+  void grow();
+
+  entry* heap_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
   timer* lazy_ = nullptr;
   std::uint64_t armed_ = 0;
+  time_point firing_at_ =
+      time_point::min();  ///< while timers fire: what they arm is due no earlier
 };
 
 }  // namespace troupe

@@ -35,11 +35,12 @@ struct address {
   endpoint to_endpoint() const noexcept {
     if (storage.ss_family == AF_INET6) {
       const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
-      return endpoint::from_raw(reinterpret_cast<const std::uint8_t*>(&v6.sin6_addr), true, ntohs(v6.sin6_port),
-                                v6.sin6_scope_id);
+      return endpoint::from_raw(reinterpret_cast<const std::uint8_t*>(&v6.sin6_addr), true,
+                                ntohs(v6.sin6_port), v6.sin6_scope_id);
     }
     const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
-    return endpoint::from_raw(reinterpret_cast<const std::uint8_t*>(&v4.sin_addr), false, ntohs(v4.sin_port), 0);
+    return endpoint::from_raw(reinterpret_cast<const std::uint8_t*>(&v4.sin_addr), false,
+                              ntohs(v4.sin_port), 0);
   }
 
   sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
@@ -52,6 +53,8 @@ struct address {
 inline std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
 
 /// Errors: always; std::system_error saying what was attempted and where.
-[[noreturn]] inline void throw_last_error(const std::string& what) { throw std::system_error(last_error(), what); }
+[[noreturn]] inline void throw_last_error(const std::string& what) {
+  throw std::system_error(last_error(), what);
+}
 
 }  // namespace troupe::io::internal

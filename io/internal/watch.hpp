@@ -16,7 +16,8 @@ using troupe::internal::poller;
 class watch {
  public:
   /// Errors: std::system_error when the descriptor cannot be watched; it is closed then.
-  watch(loop& home, poller::listener& told, descriptor owned, std::uint32_t events = poller::both_ways)
+  watch(loop& home, poller::listener& told, descriptor owned,
+        std::uint32_t events = poller::both_ways)
       : poller_(troupe::internal::poller_of(home)), told_(told), owned_(std::move(owned)) {
     poller_.add(owned_.get(), told_, events);
   }
@@ -26,7 +27,10 @@ class watch {
 
   int native() const noexcept { return owned_.get(); }
 
-  void change(std::uint32_t events) noexcept { poller_.change(owned_.get(), told_, events); }
+  /// No notices until `resume`, not even of errors.
+  void pause() noexcept { poller_.remove(owned_.get(), told_); }
+  /// Errors: ends the process when the system has no memory for it.
+  void resume(std::uint32_t events) noexcept { poller_.add(owned_.get(), told_, events); }
 
   /// Stops watching and gives the descriptor back.
   descriptor release() noexcept {

@@ -3,12 +3,12 @@
 #include <troupe/runtime/internal/backend.hpp>
 #include <troupe/runtime/loop.hpp>
 
-#include <asio/executor_work_guard.hpp>
-#include <asio/io_context.hpp>
-#include <asio/posix/stream_descriptor.hpp>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
 
 #include <cerrno>
 #include <cstdint>
@@ -20,11 +20,14 @@ namespace troupe::internal {
 class backend::guest {
  public:
   explicit guest(int poller)
-      : context(ASIO_CONCURRENCY_HINT_UNSAFE_IO), guard_(context.get_executor()), poller_(context, ::dup(poller)) {}
+      : context(ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+        guard_(context.get_executor()),
+        poller_(context, ::dup(poller)) {}
 
   void watch_poller() {
     if (std::exchange(watching_, true)) return;
-    poller_.async_wait(asio::posix::descriptor_base::wait_read, [this](const asio::error_code&) { watching_ = false; });
+    poller_.async_wait(asio::posix::descriptor_base::wait_read,
+                       [this](const asio::error_code&) { watching_ = false; });
   }
 
   asio::io_context context;
@@ -35,7 +38,8 @@ class backend::guest {
   bool watching_ = false;
 };
 
-backend::alarm::alarm(class poller& home, int descriptor, const char* what) : home_(home), descriptor_(descriptor) {
+backend::alarm::alarm(class poller& home, int descriptor, const char* what)
+    : home_(home), descriptor_(descriptor) {
   if (descriptor < 0) throw std::system_error(errno, std::generic_category(), what);
   home.add(descriptor, *this, EPOLLIN);
 }
@@ -54,7 +58,8 @@ void backend::alarm::on_events(std::uint32_t) noexcept {
 
 backend::backend()
     : wake_(poller_, ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "a loop's eventfd"),
-      timer_(poller_, ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "a loop's timerfd") {}
+      timer_(poller_, ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+             "a loop's timerfd") {}
 
 backend::~backend() = default;
 

@@ -9,7 +9,8 @@
 namespace troupe::internal {
 
 poller::poller() : descriptor_(::epoll_create1(EPOLL_CLOEXEC)) {
-  if (descriptor_ < 0) throw std::system_error(errno, std::generic_category(), "a loop's epoll descriptor");
+  if (descriptor_ < 0)
+    throw std::system_error(errno, std::generic_category(), "a loop's epoll descriptor");
 }
 
 poller::~poller() { ::close(descriptor_); }
@@ -21,14 +22,6 @@ void poller::add(int descriptor, listener& told, std::uint32_t events) {
   if (::epoll_ctl(descriptor_, EPOLL_CTL_ADD, descriptor, &wanted) != 0) {
     throw std::system_error(errno, std::generic_category(), "watching a descriptor");
   }
-}
-
-void poller::change(int descriptor, listener& told, std::uint32_t events) noexcept {
-  epoll_event wanted{};
-  wanted.events = events;
-  wanted.data.ptr = &told;
-  const int result = ::epoll_ctl(descriptor_, EPOLL_CTL_MOD, descriptor, &wanted);
-  expects(result == 0, "a descriptor that is watched was closed behind the loop's back");
 }
 
 void poller::remove(int descriptor, const listener& told) noexcept {

@@ -36,7 +36,6 @@ class poller {
 
   /// Errors: std::system_error.
   void add(int descriptor, listener& told, std::uint32_t events);
-  void change(int descriptor, listener& told, std::uint32_t events) noexcept;
   void remove(int descriptor, const listener& told) noexcept;
 
   /// Waits until something is ready, or for no time, and tells the listeners, calling `between(context)` after each.

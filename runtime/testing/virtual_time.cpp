@@ -17,9 +17,9 @@ failure_handler failure_log::handler() {
 }
 
 std::size_t failure_log::count(std::string_view text) const {
-  return static_cast<std::size_t>(std::count_if(reports_.begin(), reports_.end(), [&](const failure_report& each) {
-    return line_of(each).find(text) != std::string::npos;
-  }));
+  return static_cast<std::size_t>(std::count_if(
+      reports_.begin(), reports_.end(),
+      [&](const failure_report& each) { return line_of(each).find(text) != std::string::npos; }));
 }
 
 std::string failure_log::text() const {

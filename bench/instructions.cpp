@@ -1,0 +1,159 @@
+// What bench/instructions counts: `bench-instructions CASE COUNT` does COUNT operations of one kind on one loop. It measures
+// nothing itself: the script runs it under callgrind with two counts and divides the difference.
+//
+// The loop runs on virtual time. How often it looks at its sockets and timers follows from how long works take, which under
+// callgrind is no time that means anything; on virtual time works take none, so it looks as rarely as when it is busiest, and
+// after the same number of works in every run.
+#include <troupe/troupe.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+namespace {
+
+using troupe::actor;
+using troupe::actor_ref;
+using troupe::coro;
+using troupe::protocol;
+
+/// After so many spawns the maker goes to the back of the queue, as in the case `spawn` of the suite.
+constexpr std::int64_t chunk = 256;
+
+// --- pingpong: one message, there or back -------------------------------------------------------
+
+struct ball {};
+struct partner_is {
+  actor_ref<protocol<ball>> partner;
+};
+struct serve {
+  std::int64_t messages;
+  troupe::promise<int> done;
+};
+
+class player : public actor<protocol<ball, partner_is, serve>> {
+ public:
+  void on(ball) {
+    if ((left_ -= 2) <= 0) {
+      done_.set_value(0);
+    } else {
+      partner_.tell(ball{});
+    }
+  }
+  void on(partner_is p) { partner_ = std::move(p.partner); }
+  void on(serve s) {
+    left_ = s.messages;
+    done_ = std::move(s.done);
+    partner_.tell(ball{});
+  }
+
+ private:
+  actor_ref<protocol<ball>> partner_;
+  std::int64_t left_ = 0;
+  troupe::promise<int> done_;
+};
+
+class returner : public actor<protocol<ball, partner_is>> {
+ public:
+  void on(ball) { partner_.tell(ball{}); }
+  void on(partner_is p) { partner_ = std::move(p.partner); }
+
+ private:
+  actor_ref<protocol<ball>> partner_;
+};
+
+coro<void> pingpong(std::int64_t count) {
+  auto a = troupe::spawn<player>();
+  auto b = troupe::spawn<returner>();
+  a.tell(partner_is{b});
+  b.tell(partner_is{a});
+  troupe::promise<int> done;
+  auto over = done.get_future();
+  a.tell(serve{count, std::move(done)});
+  co_await over;
+}
+
+// --- ask: one round trip, plain handler, default time-out ---------------------------------------
+
+struct question {
+  using reply = std::int64_t;
+  std::int64_t value;
+};
+
+class oracle : public actor<protocol<question>> {
+ public:
+  std::int64_t on(question q) { return q.value + 1; }
+};
+
+coro<void> ask(std::int64_t count) {
+  auto to = troupe::spawn<oracle>();
+  std::int64_t value = 0;
+  while (value != count) value = co_await to.ask(question{value});
+}
+
+// --- spawn: an actor is made, gets one message and dies -----------------------------------------
+
+struct die {};
+
+class mayfly : public actor<protocol<die>> {
+ public:
+  void on(die) { stop(); }
+
+ private:
+  std::int64_t state_ = 0;
+};
+
+coro<void> spawn(std::int64_t count) {
+  for (std::int64_t made = 1; made <= count; ++made) {
+    troupe::spawn<mayfly>().tell(die{});
+    if (made % chunk == 0) co_await troupe::sleep(std::chrono::seconds(0));
+  }
+}
+
+// --- task: created, awaited, done ---------------------------------------------------------------
+
+coro<std::int64_t> successor(std::int64_t value) { co_return value + 1; }
+
+coro<void> task(std::int64_t count) {
+  std::int64_t value = 0;
+  while (value != count) value = co_await troupe::create_task(successor(value));
+}
+
+// --- yield: sleep(0), once round the loop -------------------------------------------------------
+
+coro<void> yield(std::int64_t count) {
+  for (std::int64_t times = 0; times != count; ++times)
+    co_await troupe::sleep(std::chrono::seconds(0));
+}
+
+struct kind {
+  std::string_view name;
+  coro<void> (*run)(std::int64_t count);
+};
+constexpr kind kinds[] = {
+    {"pingpong", pingpong}, {"ask", ask}, {"spawn", spawn}, {"task", task}, {"yield", yield}};
+
+coro<void> operations(const kind& chosen, std::int64_t count) {
+  // Virtual time starts at zero, which the loop takes for "not known".
+  co_await troupe::sleep(std::chrono::milliseconds(1));
+  co_await chosen.run(count);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::int64_t count = argc == 3 ? std::atoll(argv[2]) : 0;
+  for (const kind& each : kinds) {
+    if (count > 0 && each.name == argv[1]) {
+      troupe::run(operations(each, count), {.handle_interrupt = false, .virtual_time = true});
+      return 0;
+    }
+  }
+  std::fprintf(stderr, "usage: bench-instructions CASE COUNT, where CASE is one of");
+  for (const kind& each : kinds) std::fprintf(stderr, " %s", each.name.data());
+  std::fputc('\n', stderr);
+  return 2;
+}

@@ -1,0 +1,112 @@
+// What the tests of the runtime share.
+#pragma once
+
+#include <troupe/runtime/gather.hpp>
+#include <troupe/runtime/runtime.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/testing/virtual_time.hpp>
+
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe::testing {
+
+using namespace std::chrono_literals;
+
+/// What happened, in order.
+using journal = std::vector<std::string>;
+
+/// Counts how many objects of it live: what holds one has to destroy it exactly once.
+class counted {
+ public:
+  explicit counted(int& alive) noexcept : alive_(&alive) { ++*alive_; }
+  counted(const counted& other) noexcept : alive_(other.alive_) { ++*alive_; }
+  counted& operator=(const counted&) = delete;
+  ~counted() { --*alive_; }
+
+ private:
+  int* alive_;
+};
+
+/// Numbers that are the same with every standard library (xorshift64).
+class random_numbers {
+ public:
+  explicit random_numbers(std::uint64_t seed) noexcept : state_(seed * 2654435769u + 1) {}
+  std::uint64_t next() noexcept {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    return state_ ^= state_ << 17;
+  }
+  std::size_t below(std::size_t bound) noexcept { return static_cast<std::size_t>(next() % bound); }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// Lets everything run that is ready, `rounds` times.
+inline coro<> rounds(int count) {
+  for (int round = 0; round < count; ++round) co_await sleep(0s);
+}
+
+inline coro<> sleep_of(duration delay) { co_await sleep(delay); }
+
+inline coro<> fail_after(duration delay, std::string text) {
+  co_await sleep(delay);
+  throw std::runtime_error(text);
+}
+
+template <class T>
+coro<T> value_after(duration delay, T value) {
+  co_await sleep(delay);
+  co_return value;
+}
+
+/// How an awaitable coroutine ended, in words.
+template <class T>
+coro<std::string> ending(coro<T> body) {
+  try {
+    co_await body;
+    co_return "value";
+  } catch (const std::exception& error) {
+    co_return std::string("error: ") + error.what();
+  } catch (const cancelled&) {
+    co_return "cancelled";
+  }
+}
+
+/// How a task ended, in words.
+template <class T>
+coro<std::string> ending(task<T> awaited) {
+  try {
+    co_await awaited;
+    co_return "value";
+  } catch (const std::exception& error) {
+    co_return std::string("error: ") + error.what();
+  } catch (const cancelled&) {
+    co_return "cancelled";
+  }
+}
+
+/// Keeps what a run leaves behind reachable for the leak checker.
+inline std::vector<task<>>& left_behind() {
+  static auto* const tasks = new std::vector<task<>>;
+  return *tasks;
+}
+
+/// Options for runs in real time that must report no failure; `threads` loops.
+inline run_options real_time(failure_log& log, std::size_t threads = 1) {
+  run_options options;
+  options.threads = threads;
+  options.handle_interrupt = false;
+  options.on_failure = log.handler();
+  return options;
+}
+
+}  // namespace troupe::testing

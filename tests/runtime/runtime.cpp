@@ -1,0 +1,506 @@
+#include <troupe/runtime/runtime.hpp>
+
+#include "runtime/helpers.hpp"
+#include "support/catch.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::testing;
+
+namespace {
+
+coro<> swallow_once(journal& log) {
+  try {
+    co_await sleep(infinite);
+  } catch (const cancelled&) {
+    log.push_back("first notice");
+  }
+  try {
+    co_await sleep(infinite);
+  } catch (const cancelled&) {
+    log.push_back("second notice");
+    throw;
+  }
+}
+
+run_options on_virtual_time(failure_log& log, duration shutdown_timeout) {
+  run_options options;
+  options.virtual_time = true;
+  options.handle_interrupt = false;
+  options.shutdown_timeout = shutdown_timeout;
+  options.on_failure = log.handler();
+  return options;
+}
+
+/// Makes a task of another loop of the runtime. `make` outlives the task.
+template <class Make>
+void start_on(loop& other, const Make& make) {
+  other.call_soon_threadsafe([&make] { create_task(make()); });
+}
+
+}  // namespace
+
+// --- the main task -----------------------------------------------------------------------------------------------------------
+
+TEST_CASE("run returns what the main task returns") {
+  CHECK(testing::run(value_after(1s, std::string("end"))) == "end");
+}
+
+TEST_CASE("run returns a value that only moves") {
+  auto body = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(7); };
+  CHECK(*testing::run(body()) == 7);
+}
+
+TEST_CASE("run throws what the main task throws") {
+  CHECK_THROWS_WITH(testing::run(fail_after(1s, "at last")), "at last");
+}
+
+TEST_CASE("the failure of the main task is thrown and not reported too") {
+  failure_log log;
+  CHECK_THROWS(testing::run(fail_after(1s, "at last"), &log));
+  CHECK(log.reports().empty());
+}
+
+TEST_CASE("run throws cancelled when the main task was cancelled") {
+  auto body = []() -> coro<> {
+    task_base::current()->cancel();
+    co_await sleep(1s);
+  };
+  CHECK_THROWS_AS(testing::run(body()), cancelled);
+}
+
+TEST_CASE("run inside a run is refused") {
+  auto body = []() -> coro<> {
+    testing::run(value_after(0s, 1));
+    co_return;
+  };
+  CHECK_THROWS_AS(testing::run(body()), invalid_state);
+}
+
+TEST_CASE("one run after another starts afresh") {
+  for (int turn = 0; turn < 3; ++turn) {
+    auto body = []() -> coro<duration> {
+      co_await sleep(1s);
+      co_return loop::current()->now() - time_point{};
+    };
+    CHECK(testing::run(body()) == 1s);
+  }
+}
+
+TEST_CASE("runs on several threads at once do not disturb each other") {
+  std::atomic<int> sum{0};
+  std::vector<std::thread> threads;
+  for (int index = 0; index < 4; ++index) {
+    threads.emplace_back([&sum, index] { sum += testing::run(value_after(1s, index)); });
+  }
+  for (std::thread& each : threads) each.join();
+  CHECK(sum == 6);
+}
+
+TEST_CASE("a coroutine that was used before cannot be run") {
+  auto used = value_after(0s, 1);
+  auto moved = std::move(used);
+  CHECK_THROWS_AS(testing::run(std::move(used)), invalid_state);
+  CHECK(testing::run(std::move(moved)) == 1);
+}
+
+TEST_CASE("the loop's stop does not pass for the end of the main task") {
+  auto body = []() -> coro<> {
+    loop::current()->stop();
+    co_await sleep(1s);
+  };
+  CHECK_THROWS_AS(testing::run(body()), invalid_state);
+}
+
+// --- options -----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("a runtime has at least one thread") {
+  run_options options;
+  options.threads = 0;
+  CHECK_THROWS_AS(troupe::run(value_after(0s, 1), std::move(options)), std::invalid_argument);
+}
+
+TEST_CASE("virtual time is for one thread") {
+  run_options options;
+  options.threads = 2;
+  options.virtual_time = true;
+  CHECK_THROWS_AS(troupe::run(value_after(0s, 1), std::move(options)), std::invalid_argument);
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // the sanitizers need descriptors themselves
+TEST_CASE("a runtime that gets no descriptor says so and leaves nothing") {
+  const auto highest_descriptor = [] {
+    const int descriptor = ::dup(0);
+    ::close(descriptor);
+    return descriptor;
+  };
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  bool succeeded = false;
+  // One descriptor more each time, so that every place that needs one is reached.
+  for (rlim_t allowed = 0; allowed < 20 && !succeeded; ++allowed) {
+    int alive = 0;
+    auto body = [](counted) -> coro<int> { co_return 1; };
+    rlimit low = before;
+    low.rlim_cur = static_cast<rlim_t>(highest_descriptor()) + allowed;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
+    try {
+      failure_log log;
+      run_options options = real_time(log, 2);
+      options.handle_interrupt = true;
+      succeeded = troupe::run(body(counted(alive)), std::move(options)) == 1;
+    } catch (const std::system_error&) {
+    }
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE(alive == 0);
+  }
+  CHECK(succeeded);
+}
+#endif
+
+// --- several loops -----------------------------------------------------------------------------------------------------------
+
+TEST_CASE("a task belongs to the loop it was made on") {
+  failure_log log;
+  auto body = []() -> coro<bool> {
+    runtime& whole = *runtime::current();
+    std::vector<promise<std::size_t>> promises;
+    std::vector<future<std::size_t>> futures;
+    for (std::size_t index = 0; index < whole.size(); ++index) {
+      promises.emplace_back();
+      futures.push_back(promises.back().get_future());
+    }
+    auto tell = [](promise<std::size_t>& told) -> coro<> {
+      for (int turn = 0; turn < 10; ++turn) co_await sleep(0s);
+      told.set_value(loop::current()->index());
+    };
+    for (std::size_t index = 0; index < whole.size(); ++index) {
+      whole.loop_at(index).call_soon_threadsafe(
+          [&tell, &told = promises[index]] { create_task(tell(told)); });
+    }
+    bool right = true;
+    for (std::size_t index = 0; index < futures.size(); ++index) {
+      const std::size_t seen = co_await futures[index];
+      right &= seen == index;
+    }
+    co_return right;
+  };
+  CHECK(troupe::run(body(), real_time(log, 4)));
+  CHECK(log.reports().empty());
+}
+
+TEST_CASE("next_spread gives the loops in turn") {
+  failure_log log;
+  auto body = []() -> coro<std::string> {
+    std::string order;
+    for (int turn = 0; turn < 5; ++turn)
+      order += std::to_string(runtime::current()->next_spread().index());
+    co_return order;
+  };
+  CHECK(troupe::run(body(), real_time(log, 2)) == "01010");
+}
+
+TEST_CASE("a runtime of several loops that has nothing to do ends") {
+  failure_log log;
+  for (int turn = 0; turn < 20; ++turn) {
+    auto body = []() -> coro<> { co_return; };
+    troupe::run(body(), real_time(log, 4));
+  }
+  CHECK(log.reports().empty());
+}
+
+TEST_CASE("tasks left over on other loops are cancelled at the end") {
+  failure_log log;
+  std::atomic<int> started{0};
+  std::atomic<int> ended{0};
+  auto left_over = [&]() -> coro<> {
+    ++started;
+    try {
+      co_await sleep(infinite);
+    } catch (const cancelled&) {
+      ++ended;
+      throw;
+    }
+  };
+  auto body = [&]() -> coro<> {
+    runtime& whole = *runtime::current();
+    for (std::size_t index = 0; index < whole.size(); ++index)
+      start_on(whole.loop_at(index), left_over);
+    while (started < 3) co_await sleep(0s);
+  };
+  troupe::run(body(), real_time(log, 3));
+  CHECK(ended == 3);
+  CHECK(log.reports().empty());
+}
+
+TEST_CASE("a task made on a loop that has wound up is cancelled with it") {
+  failure_log log;
+  std::atomic<int> started{0};
+  std::atomic<int> ended{0};
+  auto sleeper = [&]() -> coro<> {
+    ++started;
+    try {
+      co_await sleep(1h);
+    } catch (const cancelled&) {
+    }
+    ++ended;
+  };
+  auto restless = [&](loop& other) -> coro<> {
+    try {
+      co_await sleep(infinite);
+    } catch (const cancelled&) {
+    }
+    co_await sleep(500us);  // the other loop has nothing left by now, unless the machine is slow
+    start_on(other, sleeper);
+  };
+  auto body = [&]() -> coro<> {
+    loop& other = runtime::current()->loop_at(1);
+    promise<void> answered;
+    const auto up = answered.get_future();
+    other.call_soon_threadsafe([&answered] { answered.set_value(); });
+    co_await up;
+    create_task(restless(other));
+    co_await sleep(0s);
+  };
+  run_options options = real_time(log, 2);
+  options.shutdown_timeout = 2s;  // waited for only when the other loop was slower than that
+  troupe::run(body(), options);
+  CHECK(started == ended);  // none at all when it was cancelled before its first step
+  CHECK(log.reports().empty());
+}
+
+// --- the shutdown ------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("tasks left over are cancelled at the end, and may clean up") {
+  journal log;
+  auto left_over = [&]() -> coro<> {
+    bool stopped = false;
+    try {
+      co_await sleep(infinite);
+    } catch (const cancelled&) {
+      stopped = true;
+    }
+    co_await sleep(1s);
+    log.push_back(stopped ? "cleaned up" : "went on");
+  };
+  auto body = [&]() -> coro<> {
+    create_task(left_over());
+    co_await sleep(1s);
+  };
+  testing::run(body());
+  CHECK(log == journal{"cleaned up"});
+}
+
+TEST_CASE("a task left over before its first step never runs") {
+  journal log;
+  int alive = 0;
+  auto left_over = [&](counted) -> coro<> {
+    log.push_back("ran");
+    co_return;
+  };
+  auto body = [&]() -> coro<> {
+    loop::current()->call_soon([&] { create_task(left_over(counted(alive))); });
+    co_return;
+  };
+  testing::run(body());
+  CHECK(alive == 0);
+}
+
+TEST_CASE("a failure in the cleanup of a task left over is reported") {
+  failure_log log;
+  auto left_over = []() -> coro<> {
+    try {
+      co_await sleep(infinite);
+    } catch (const cancelled&) {
+    }
+    throw std::runtime_error("while cleaning up");
+  };
+  auto body = [&]() -> coro<> {
+    create_task(left_over());
+    co_await sleep(1s);
+  };
+  testing::run(body(), &log);
+  CHECK(log.count("while cleaning up") == 1);
+}
+
+TEST_CASE("a task that swallows its cancellation gets a second notice") {
+  journal log;
+  failure_log failures;
+  auto body = [&]() -> coro<> {
+    create_task(swallow_once(log));
+    co_await sleep(0s);
+  };
+  troupe::run(body(), on_virtual_time(failures, 5s));
+  CHECK(log == journal{"first notice", "second notice"});
+  CHECK(failures.reports().empty());
+}
+
+TEST_CASE("a busy task is cancelled at the end") {
+  failure_log log;
+  auto busy = []() -> coro<> {
+    for (;;) co_await sleep(0s);
+  };
+  auto body = [&]() -> coro<> {
+    create_task(busy());
+    co_await rounds(3);
+  };
+  testing::run(body(), &log);
+  CHECK(log.reports().empty());
+}
+
+TEST_CASE("a task that refuses to end is named and left behind") {
+  failure_log log;
+  auto refuse = []() -> coro<> {
+    promise<int> never;
+    const auto held = never.get_future();
+    struct forever : suspension {
+      bool await_ready() const noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> handle) { park(handle); }
+      void await_resume() {}
+      bool cancel() noexcept override { return false; }
+    } wait;
+    co_await wait;
+  };
+  auto body = [&]() -> coro<> {
+    left_behind().push_back(create_task(refuse(), {.name = "stubborn"}));
+    co_await sleep(1s);
+  };
+  troupe::run(body(), on_virtual_time(log, 5s));
+  CHECK(log.reports().size() == 1);
+  CHECK(log.count("task 'stubborn'") == 1);
+  CHECK_FALSE(left_behind().back().done());
+}
+
+TEST_CASE("a task that was left behind never runs again") {
+  static int awoken = 0;
+  static bool after_the_end = false;
+  static bool ran_after_the_end = false;
+  failure_log log;
+  auto refuse = []() -> coro<> {
+    for (;;) {
+      try {
+        // Cleanup that outlasts both notices: each sleep is thrown out of, and begun again.
+        ++awoken;
+        ran_after_the_end |= after_the_end;
+        struct deaf : suspension, timer {
+          deaf() : timer([](timer& self) noexcept { static_cast<deaf&>(self).wake(); }) {}
+          bool await_ready() const noexcept { return false; }
+          void await_suspend(std::coroutine_handle<> handle) {
+            loop::current()->timers().arm(*this, loop::current()->now() + 1h);
+            park(handle);
+          }
+          void await_resume() {}
+          bool cancel() noexcept override { return false; }
+        } wait;
+        co_await wait;
+      } catch (...) {
+      }
+    }
+  };
+  auto body = [&]() -> coro<> {
+    left_behind().push_back(create_task(refuse(), {.name = "stubborn"}));
+    co_await sleep(1s);
+  };
+  troupe::run(body(), on_virtual_time(log, 5s));
+  CHECK(log.count("task 'stubborn'") == 1);
+  after_the_end = true;
+  // The next run uses the memory of the closed loop.
+  testing::run(value_after(10h, 1));
+  CHECK(awoken == 1);
+  CHECK_FALSE(ran_after_the_end);
+}
+
+TEST_CASE("a task that was left behind is not woken by a promise that is kept later") {
+  static bool ran = false;
+  static std::optional<promise<int>> kept;
+  failure_log log;
+  auto refuse = []() -> coro<> {
+    kept.emplace();
+    const auto awaited = kept->get_future();
+    struct deaf : suspension, internal::observer {
+      explicit deaf(future_base& given)
+          : observer([](observer& self) noexcept { static_cast<deaf&>(self).wake(); }),
+            target(given) {}
+      bool await_ready() const noexcept { return false; }
+      void await_suspend(std::coroutine_handle<> handle) {
+        target.add_observer(*this);
+        park(handle);
+      }
+      void await_resume() {}
+      bool cancel() noexcept override { return false; }
+      future_base& target;
+    } wait(awaited.base());
+    co_await wait;
+    ran = true;
+  };
+  auto body = [&]() -> coro<> {
+    left_behind().push_back(create_task(refuse(), {.name = "stubborn"}));
+    co_await sleep(1s);
+  };
+  troupe::run(body(), on_virtual_time(log, 5s));
+  auto next = [&]() -> coro<> {
+    kept->set_value(1);
+    co_await sleep(1s);
+  };
+  testing::run(next());
+  CHECK_FALSE(ran);
+  CHECK_FALSE(left_behind().back().done());
+}
+
+// --- deadlock ----------------------------------------------------------------------------------------------------------------
+
+TEST_CASE(
+    "a run on virtual time in which nothing can run again is a deadlock that names who waits") {
+  auto wait_for_ever = []() -> coro<> {
+    promise<int> never;
+    const auto awaited = never.get_future();
+    co_await awaited;
+  };
+  auto body = [&]() -> coro<> {
+    const auto other = create_task(wait_for_ever(), {.name = "waiter"});
+    co_await other;
+  };
+  CHECK_THROWS_AS(testing::run(body()), deadlock_error);
+  CHECK_THROWS_WITH(testing::run(body()), Catch::Contains("main") && Catch::Contains("waiter"));
+}
+
+TEST_CASE("tasks that await each other are a deadlock") {
+  auto body = []() -> coro<> {
+    std::optional<task<>> first;
+    std::optional<task<>> second;
+    auto await_it = [](std::optional<task<>>& awaited) -> coro<> { co_await *awaited; };
+    first = create_task(await_it(second), {.name = "first"});
+    second = create_task(await_it(first), {.name = "second"});
+    // Not by await of one of them: their optionals live here, and a cancelled main task would take them along.
+    promise<int> never;
+    const auto awaited = never.get_future();
+    std::exception_ptr stopped;
+    try {
+      co_await awaited;
+    } catch (const cancelled&) {
+      stopped = std::current_exception();
+    }
+    co_await ending(*first);
+    co_await ending(*second);
+    std::rethrow_exception(stopped);
+  };
+  CHECK_THROWS_AS(testing::run(body()), deadlock_error);
+}
+
+TEST_CASE("a failure that nobody receives fails a test run") {
+  auto body = []() -> coro<> {
+    create_task(fail_after(1s, "unseen"));
+    co_await sleep(2s);
+  };
+  CHECK_THROWS_AS(testing::run(body()), unexpected_failure);
+}

@@ -1,0 +1,249 @@
+#include <troupe/runtime/timer.hpp>
+
+#include "runtime/helpers.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::testing;
+
+namespace {
+
+constexpr time_point start{};
+
+struct noting final : timer {
+  noting() noexcept
+      : timer([](timer& self) noexcept {
+          auto& mine = static_cast<noting&>(self);
+          if (mine.log != nullptr) mine.log->push_back(mine.number);
+          if (mine.then) mine.then(mine);
+        }) {}
+  int number = 0;
+  std::vector<int>* log = nullptr;
+  std::function<void(noting&)> then;
+};
+
+std::unique_ptr<noting[]> make_timers(std::size_t count, std::vector<int>& log) {
+  auto made = std::make_unique<noting[]>(count);
+  for (std::size_t index = 0; index < count; ++index) {
+    made[index].number = static_cast<int>(index);
+    made[index].log = &log;
+  }
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("timers fire by deadline") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(4, log);
+  queue.arm(timers[0], start + 3ms);
+  queue.arm(timers[1], start + 1ms);
+  queue.arm(timers[2], start + 4ms);
+  queue.arm(timers[3], start + 2ms);
+  CHECK(queue.fire_due(start + 3ms) == 3);
+  CHECK(log == std::vector<int>{1, 3, 0});
+  CHECK(queue.size() == 1);
+  CHECK(queue.earliest() == start + 4ms);
+  queue.cancel(timers[2]);
+}
+
+TEST_CASE("timers with one deadline fire in the order of arming") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(50, log);
+  std::vector<int> expected;
+  for (int index = 0; index < 50; ++index) {
+    const int shuffled = index * 7 % 50;
+    queue.arm(timers[static_cast<std::size_t>(shuffled)], start + 1ms);
+    expected.push_back(shuffled);
+  }
+  queue.fire_due(start + 1ms);
+  CHECK(log == expected);
+}
+
+TEST_CASE("a timer never fires before its deadline") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(1, log);
+  queue.arm(timers[0], start + 1ms);
+  CHECK(queue.fire_due(start + 1ms - 1ns) == 0);
+  CHECK(queue.fire_due(start + 1ms) == 1);
+}
+
+TEST_CASE("a cancelled timer does not fire and can be armed again") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(1, log);
+  queue.arm(timers[0], start + 1ms);
+  CHECK(timers[0].armed());
+  queue.cancel(timers[0]);
+  CHECK_FALSE(timers[0].armed());
+  CHECK(queue.empty());
+  queue.cancel(timers[0]);
+  queue.arm(timers[0], start + 2ms);
+  CHECK(queue.fire_due(start + 2ms) == 1);
+  CHECK_FALSE(timers[0].armed());
+}
+
+TEST_CASE("a timer that arms itself while firing waits for the next look") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(1, log);
+  timers[0].then = [&](noting& self) { queue.arm(self, start); };
+  queue.arm(timers[0], start);
+  CHECK(queue.fire_due(start + 1ms) == 1);
+  CHECK(queue.fire_due(start + 1ms) == 1);
+  CHECK(timers[0].armed());
+  queue.cancel(timers[0]);
+}
+
+TEST_CASE("a timer that arms itself for the past keeps no other from firing") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(2, log);
+  timers[0].then = [&](noting& self) { queue.arm(self, start); };
+  queue.arm(timers[0], start);
+  queue.arm(timers[1], start + 1ms);
+  for (int look = 0; look < 3; ++look) queue.fire_due(start + 1ms);
+  CHECK(std::count(log.begin(), log.end(), 1) == 1);
+  queue.cancel(timers[0]);
+}
+
+TEST_CASE("a timer can cancel another that is due with it") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(3, log);
+  timers[0].then = [&](noting&) { queue.cancel(timers[1]); };
+  for (std::size_t index = 0; index < 3; ++index) queue.arm(timers[index], start);
+  CHECK(queue.fire_due(start) == 2);
+  CHECK(log == std::vector<int>{0, 2});
+}
+
+TEST_CASE("a lazy timer counts from the next reading of the clock") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(1, log);
+  queue.arm_lazily(timers[0], 5ms);
+  CHECK(timers[0].armed());
+  CHECK(queue.has_lazy());
+  CHECK_FALSE(queue.empty());
+  queue.settle(start + 10ms);
+  CHECK_FALSE(queue.has_lazy());
+  CHECK(queue.fire_due(start + 15ms - 1ns) == 0);
+  CHECK(queue.fire_due(start + 15ms) == 1);
+}
+
+TEST_CASE("lazy timers with one deadline fire in the order of arming") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(4, log);
+  for (std::size_t index = 0; index < 4; ++index) queue.arm_lazily(timers[index], 5ms);
+  queue.settle(start);
+  queue.fire_due(start + 5ms);
+  CHECK(log == std::vector<int>{0, 1, 2, 3});
+}
+
+TEST_CASE("lazy timers are cancelled in any order") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(5, log);
+  for (std::size_t index = 0; index < 5; ++index) queue.arm_lazily(timers[index], 5ms);
+  for (const std::size_t index : {2u, 0u, 4u}) queue.cancel(timers[index]);
+  queue.settle(start);
+  queue.fire_due(start + 5ms);
+  CHECK(log == std::vector<int>{1, 3});
+  CHECK(queue.empty());
+}
+
+TEST_CASE("a lazy timer without end stays within the clock") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(1, log);
+  queue.arm_lazily(timers[0], infinite);
+  queue.settle(start + 1h);
+  CHECK(queue.earliest() == time_point::max());
+  queue.cancel(timers[0]);
+}
+
+TEST_CASE("a cleared queue has forgotten its timers, and they it") {
+  timer_queue queue;
+  std::vector<int> log;
+  const auto timers = make_timers(3, log);
+  queue.arm(timers[0], start);
+  queue.arm(timers[1], start + 1ms);
+  queue.arm_lazily(timers[2], 1ms);
+  queue.clear();
+  CHECK(queue.empty());
+  for (std::size_t index = 0; index < 3; ++index) CHECK_FALSE(timers[index].armed());
+  queue.settle(start + 1h);
+  CHECK(queue.fire_due(start + 1h) == 0);
+}
+
+TEST_CASE("timers armed, cancelled and fired at random do as a sorted list does") {
+  struct entry {
+    time_point deadline;
+    int order;
+    std::size_t index;
+  };
+  constexpr std::size_t count = 60;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    random_numbers random(seed);
+    timer_queue queue;
+    std::vector<int> log;
+    std::vector<int> expected;
+    const auto timers = make_timers(count, log);
+    std::vector<entry> model;
+    std::vector<std::pair<std::size_t, duration>> lazy;
+    time_point now = start;
+    int order = 0;
+    const auto settle = [&] {
+      queue.settle(now);
+      for (const auto& [index, delay] : lazy) model.push_back({now + delay, order++, index});
+      lazy.clear();
+    };
+    for (int step = 0; step < 400; ++step) {
+      const std::size_t index = random.below(count);
+      noting& chosen = timers[index];
+      const duration delay = std::chrono::microseconds(random.below(40));
+      switch (random.below(4)) {
+        case 0:
+          if (chosen.armed()) break;
+          queue.arm(chosen, now + delay);
+          model.push_back({now + delay, order++, index});
+          break;
+        case 1:
+          if (chosen.armed()) break;
+          queue.arm_lazily(chosen, delay);
+          lazy.emplace_back(index, delay);
+          break;
+        case 2:
+          queue.cancel(chosen);
+          std::erase_if(model, [&](const entry& each) { return each.index == index; });
+          std::erase_if(lazy, [&](const auto& each) { return each.first == index; });
+          break;
+        default:
+          now += std::chrono::microseconds(random.below(15));
+          settle();
+          std::sort(model.begin(), model.end(), [](const entry& left, const entry& right) {
+            return left.deadline != right.deadline ? left.deadline < right.deadline
+                                                   : left.order < right.order;
+          });
+          while (!model.empty() && model.front().deadline <= now) {
+            expected.push_back(static_cast<int>(model.front().index));
+            model.erase(model.begin());
+          }
+          queue.fire_due(now);
+      }
+      REQUIRE(queue.size() == model.size());
+    }
+    REQUIRE(log == expected);
+    for (std::size_t index = 0; index < count; ++index) queue.cancel(timers[index]);
+    REQUIRE(queue.empty());
+  }
+}
