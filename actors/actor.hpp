@@ -50,7 +50,7 @@ class actor {
     return actor_ref<P>(cell_);
   }
 
-  /// Stops this actor when the handler in hand has ended.
+  /// Stops this actor when a plain handler in hand has ended; a coroutine handler is cancelled at its next await.
   void stop() noexcept { cell_.request_stop(); }
 
   /// Starts a child: it stops before this actor does.

@@ -128,8 +128,8 @@ void runtime::shut_down(threads& running) {
     loop& each = loop_at(index);
     // Called whenever the loop finds itself empty. It counts once for each counting; the last one to count ends it.
     auto empty = [this, &first, counted = 0U]() mutable {
-      if (std::exchange(counted, counting_.load()) == counting_ || not_empty_.fetch_sub(1) != 1)
-        return;
+      const unsigned counting = counting_.load();
+      if (std::exchange(counted, counting) == counting || not_empty_.fetch_sub(1) != 1) return;
       if (loop::current() == &first) {
         first.stop();
       } else {
