@@ -89,7 +89,8 @@ struct connection_options {
 /// connection fails, or when it is stopped (std::errc::operation_canceled), which drops what was not sent and resets the peer.
 /// As a child it stops with its owner, so an owner that wants its last words sent tells it to `close` and waits for `closed`.
 /// A peer that half-closes leaves it open for writing.
-/// Invariants: `data` never exceeds the credit; what is written and not sent never exceeds the window; while it has no
+/// Invariants: `data` never exceeds the credit; what is accepted and not sent never exceeds the window, but for a
+/// single write that is larger; while it has no
 /// credit and nothing to send it holds no buffer.
 /// Errors: the constructor throws std::system_error when the socket cannot be watched.
 class tcp_connection : public actor<connection> {

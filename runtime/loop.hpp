@@ -62,7 +62,7 @@ struct loop_options {
   failure_handler on_failure = print_failure;
 };
 
-/// An event loop: one thread, one chain of ready works, one timer queue, one asio::io_context.
+/// An event loop: one thread, one chain of ready works, one timer queue, one poller.
 ///
 /// It runs rounds. A round runs every work that was ready when it began, in order; what becomes ready meanwhile belongs to
 /// the next one. After a batch of works, whose size follows from how long works take, it looks at its inbox, its timers and

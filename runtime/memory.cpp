@@ -17,7 +17,7 @@ constexpr bool pooling = true;
 #else
 constexpr bool pooling = true;
 #endif
-constinit thread_local int users = 0;  // loops that run on this thread, one inside the other
+constinit thread_local int users = 0;  // loops that run on this thread: at most one
 
 // Large blocks: classes of 2, 4, ... 128 KiB.
 constexpr std::size_t least_large = std::size_t{2} << 10;

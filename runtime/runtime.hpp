@@ -33,7 +33,7 @@ struct interrupted : std::runtime_error {
 /// The loops of a program and the threads they run on.
 ///
 /// Life: made, `run` once, gone. `run` starts the threads, runs the main task, and when that has ended winds up everything
-/// else: tasks are cancelled, actors stopped in the reverse order of their start, threads joined. What refuses to end within
+/// else: tasks are cancelled, actors stopped, on each loop in the reverse order of their start, threads joined. What refuses to end within
 /// `shutdown_timeout` is named to the failure handler and left behind.
 /// Threads: `loop_at`, `size` and `next_spread` may be called on any of its loops.
 class runtime {

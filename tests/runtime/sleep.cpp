@@ -15,7 +15,7 @@ coro<> note_after(journal& log, duration delay, std::string text) {
   log.push_back(text);
 }
 
-coro<> sleep_for_ever() { co_await sleep(infinite); }
+coro<> sleep_without_end() { co_await sleep(infinite); }
 
 }  // namespace
 
@@ -109,7 +109,7 @@ TEST_CASE("a delay beyond the clock's range is held at its end") {
 
 TEST_CASE("a sleep without end ends by cancellation") {
   auto body = []() -> coro<std::string> {
-    const auto sleeping = create_task(sleep_for_ever());
+    const auto sleeping = create_task(sleep_without_end());
     co_await sleep(1000h);
     sleeping.cancel();
     std::string how = co_await ending(sleeping);
