@@ -103,7 +103,7 @@ class mayfly : public actor<protocol<die>> {
   void on(die) { stop(); }
 
  private:
-  std::int64_t state_ = 0;
+  [[maybe_unused]] std::int64_t state_ = 0;
 };
 
 coro<void> spawn(std::int64_t count) {
