@@ -100,9 +100,13 @@ class ask_state final : public typed_future<reply_of<M>>,
   }
 
   /// Withdraws the request: a target that has not begun with it leaves it.
-  bool cancel() noexcept override {
-    if (this->done()) return false;
+  bool cancel(std::string_view reason) noexcept override {
+    if (this->done()) {
+      this->retrieved_ = true;
+      return false;
+    }
     this->withdraw();
+    this->keep_reason(reason);
     end(future_base::status::cancelled);
     return true;
   }

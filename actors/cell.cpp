@@ -113,7 +113,7 @@ void cell::refuse(envelope& item) noexcept {
 }
 
 void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept {
-  if (is_cancelled_error(error)) error = stray_cancellation();
+  if (cancellation_of(error) != cancellation::none) error = stray_cancellation();
   if (!is_rejected(error)) {
     stop_after_crash(error);
   } else if (reply == nullptr) {
@@ -147,12 +147,11 @@ void cell::end_turn() noexcept {
 
 // --- coroutine handlers ----------------------------------------------------------------------------------------------
 
-void cell::run_activity(task_base& activity, std::coroutine_handle<> body,
-                        const message_info* message) noexcept {
+void cell::run_activity(task_base& activity, const message_info* message) noexcept {
   extra().in_hand = message;
   busy_ = entering_ = true;
   tasks().add(activity);
-  activity.start_now(body);
+  activity.start_now();
   activity.release();  // the list holds it
   entering_ = false;
 }
@@ -325,10 +324,25 @@ void cell::child_gone(cell& child) noexcept {
 
 void cell::abandon() noexcept {
   life_ = life::dead;
+  stop_wanted_ = true;
   run = [](work&) noexcept {};
   while (envelope* const left = mailbox_.pop()) refuse(*left);
-  if (cell_extra* const known = extra_.load(std::memory_order_relaxed)) known->tasks.abandon();
+  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
+    known->tasks.destroy_pending();
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
+}
+
+void cell::let_go() noexcept {
+  for (cell* child = last_child_; child != nullptr;) {
+    cell* const older = child->previous_;
+    child->let_go();
+    child = older;
+  }
+  last_child_ = nullptr;
+  if (cell_extra* const known = extra_.load(std::memory_order_relaxed)) known->tasks.let_go();
+  if (constructed_) class_->destroy(*this);
+  constructed_ = false;
+  release();
 }
 
 void cell::free() noexcept {
@@ -353,13 +367,20 @@ void actor_roots::find() {
 }
 
 actor_roots::~actor_roots() {
-  abandon();
+  expects(last_ == nullptr, "a loop closed before its actors had ended");
   ended.fetch_add(1, std::memory_order_relaxed);
 }
 
 void actor_roots::abandon() noexcept {
   for (cell* root = last_; root != nullptr; root = root->previous_) root->abandon();
-  last_ = nullptr;
+}
+
+void actor_roots::let_go() noexcept {
+  for (cell* root = std::exchange(last_, nullptr); root != nullptr;) {
+    cell* const older = root->previous_;
+    root->let_go();
+    root = older;
+  }
 }
 
 void actor_roots::add(cell& root) noexcept {

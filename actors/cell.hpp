@@ -129,8 +129,7 @@ class cell : public work {
   /// A task of this actor that the actor waits for has ended: a coroutine handler, on_start or on_stop.
   void activity_ended() noexcept;
   /// Runs a coroutine handler up to its first suspension. Pre: on the home loop, outside any task.
-  void run_activity(task_base& activity, std::coroutine_handle<> body,
-                    const message_info* message) noexcept;
+  void run_activity(task_base& activity, const message_info* message) noexcept;
   void stop_after_crash(const std::exception_ptr& error) noexcept;
   /// What stands for a `cancelled` that a handler let escape without being cancelled: passed on as it is, it would look like
   /// a cancellation of whoever asked.
@@ -177,6 +176,8 @@ class cell : public work {
   void child_gone(cell& child) noexcept;
   /// Left behind by a shutdown that did not end in time: a later loop in the memory of this one must not run it.
   void abandon() noexcept;
+  /// After `abandon`, when no chain holds it any more: destroys the object, and gives up the count of its life.
+  void let_go() noexcept;
   void free() noexcept;
 
   ref_count count_{2};  // its life, and whoever makes it
@@ -217,6 +218,7 @@ class actor_roots final : public loop_service {
   /// Whether an on_stop that begins now is to end at its first await.
   bool insists() const noexcept { return insists_; }
   void abandon() noexcept override;
+  void let_go() noexcept override;
   bool finished() const override { return last_ == nullptr; }
   std::string unfinished() const override;
   ~actor_roots() override;

@@ -74,7 +74,7 @@ class activity final : public typed_task<T> {
 template <class T, class End>
 void start_activity(cell& owner, coro<T> body, End end, const message_info* message) {
   auto* const made = new activity<T, End>(owner, std::move(body), end);
-  owner.run_activity(*made, made->body(), message);
+  owner.run_activity(*made, message);
 }
 
 /// The end of a coroutine handler of `M`: answers who asked, and frees the message.

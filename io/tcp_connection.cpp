@@ -121,7 +121,7 @@ class tcp_connection::transport final : private internal::poller::listener, priv
     end_writing();
     if (open_ && options_.close_timeout != infinite) {
       home_.timers().arm(*this,
-                         troupe::internal::saturating_add(home_.now(), options_.close_timeout));
+                         troupe::internal::saturating_add(home_.time(), options_.close_timeout));
     }
   }
 

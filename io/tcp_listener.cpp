@@ -79,7 +79,7 @@ class tcp_listener::acceptor final : private timer, private internal::poller::li
     }
     // A notice that cannot be acted upon would come again at once.
     watch_.pause();
-    home_.timers().arm(*this, troupe::internal::saturating_add(home_.now(), pause_));
+    home_.timers().arm(*this, troupe::internal::saturating_add(home_.time(), pause_));
     pause_ = std::min(pause_ * 2, longest_pause);
   }
   static void on_pause_over(timer& due) noexcept {

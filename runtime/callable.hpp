@@ -36,6 +36,10 @@ class callable<R(Args...)> {
   }
 
   explicit operator bool() const noexcept { return held_ != nullptr; }
+  /// Whether both are copies of one, or both empty.
+  friend bool operator==(const callable& a, const callable& b) noexcept {
+    return a.held_ == b.held_;
+  }
   /// Pre: not empty.
   R operator()(Args... args) const { return held_->call(std::forward<Args>(args)...); }
 

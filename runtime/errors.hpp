@@ -7,7 +7,9 @@ namespace troupe {
 
 /// Thrown at the await of a task that was cancelled. Not a std::exception on purpose: `catch (const std::exception&)`
 /// must not swallow it. Whoever catches it, cleans up and throws it on.
-struct cancelled {};
+struct cancelled {
+  std::string reason = {};  ///< what the call of `cancel` gave, or nothing
+};
 
 /// A time limit passed.
 struct timeout_error : std::runtime_error {

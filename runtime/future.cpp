@@ -32,8 +32,21 @@ void report_unseen(const failure_report& report) noexcept {
   }
 }
 
+void throw_not_done() {
+  throw invalid_state("a result was asked for before there is one: await it, or ask done() first");
+}
+
+void throw_moved_out() {
+  throw invalid_state(
+      "a result that cannot be copied was awaited a second time: the first await took it");
+}
+
+std::exception_ptr cancelled_error(std::string_view reason) {
+  return std::make_exception_ptr(cancelled{std::string(reason)});
+}
+
 bool completion_wait::cancel() noexcept {
-  const bool accepted = target_.cancel();
+  const bool accepted = target_.cancel(reason());
   if (target_.done()) return true;
   // The target ends when it will, and this wait with it; unless the waiting task is to end now, come what may, or the target
   // is passing a request on and has come round to this wait.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/memory.hpp>
@@ -9,8 +10,11 @@
 #include <troupe/runtime/work.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace troupe {
@@ -43,18 +47,34 @@ class future_base : public work {
   bool was_cancelled() const noexcept { return status_ == status::cancelled; }
   bool succeeded() const noexcept { return status_ == status::value; }
 
-  /// Cancels; returns false when it is done already. A future ends cancelled at once, a task when its coroutine does.
-  virtual bool cancel() noexcept = 0;
+  /// Cancels; returns false when it is done already, and counts as a look at its error then. A future ends cancelled at once, a
+  /// task when its coroutine does. `reason` is copied into the `cancelled` that is thrown.
+  virtual bool cancel(std::string_view reason = {}) noexcept = 0;
+
+  /// The error, `cancelled` among them, or null when it ended with a value. Looks at it: it is no longer reported. Pre: done.
+  virtual std::exception_ptr error() noexcept = 0;
 
   /// Calls `added.notify` when done, in the order of adding. Pre: not done.
   void add_observer(internal::observer& added) noexcept;
   /// Pre: `removed` was added and not notified.
   void remove_observer(internal::observer& removed) noexcept;
+  /// Calls `visit(observer)` for each, until it returns false.
+  template <class Function>
+  void each_observer(Function visit) const {
+    for (internal::observer* each = first_; each != nullptr;) {
+      internal::observer* const following = each->next;
+      if (!visit(*each)) return;
+      each = following;
+    }
+  }
 
   void retain() noexcept { count_.add(); }
   void release() noexcept {
     if (count_.drop()) destroy();
   }
+
+  /// Counts as a look at the error: it is not reported.
+  void mark_retrieved() noexcept { retrieved_ = true; }
 
  protected:
   future_base(work::function run_function, loop& home, std::uint32_t count) noexcept
@@ -66,7 +86,10 @@ class future_base : public work {
   /// Ends with `result` and notifies. Pre: pending; on the home loop.
   void complete(status result) noexcept;
 
+  std::uint32_t uses() const noexcept { return count_.value(); }
+
   bool retrieved_ = false;  ///< somebody has seen the result
+  bool moved_out_ = false;  ///< somebody has taken the value away
 
  private:
   loop* home_;
@@ -81,13 +104,20 @@ namespace internal {
 /// Hands the failure of a result that nobody looked at to the running loop's failure handler, and prints it where none runs.
 void report_unseen(const failure_report& report) noexcept;
 
+[[noreturn]] void throw_not_done();
+[[noreturn]] void throw_moved_out();
+std::exception_ptr cancelled_error(std::string_view reason);
+
 /// Waits until a future or task is done. Cancelling the wait cancels what is waited for, as in asyncio.
 class completion_wait : public suspension, private observer {
  public:
   explicit completion_wait(future_base& target) noexcept
       : observer(&completion_wait::on_done), target_(target) {}
   ~completion_wait() {
-    if (suspended()) target_.release();
+    if (!suspended()) return;
+    if (waiting()) [[unlikely]]
+      target_.remove_observer(*this);
+    target_.release();
   }
 
   bool await_ready() const noexcept { return target_.done(); }
@@ -101,43 +131,218 @@ class completion_wait : public suspension, private observer {
     if (suspended()) finish();
   }
   bool cancel() noexcept override;
+  std::string_view what() const noexcept override { return "a future"; }
+
+ protected:
+  future_base& target() const noexcept { return target_; }
 
  private:
   static void on_done(observer& self) noexcept { static_cast<completion_wait&>(self).wake(); }
   future_base& target_;
 };
 
-/// A result of type `T` that comes once.
-template <class T>
-class typed_future : public future_base {
+/// A result of type `T` that comes once, on top of `Base`: `future_base`, or what has more to it.
+template <class T, class Base = future_base>
+class with_result : public Base {
  public:
-  /// The result, moved out; the error or `cancelled` thrown. Pre: done.
-  T take() {
-    retrieved_ = true;
-    if (was_cancelled()) throw cancelled{};
-    return result_.take();
-  }
-  /// The result in place. Errors: the error; `cancelled`; `invalid_state` when not done.
-  typename outcome<T>::value_type& get() {
-    if (!done()) throw invalid_state("the result was asked for before there is one");
-    retrieved_ = true;
-    if (was_cancelled()) throw cancelled{};
+  using value_type = typename outcome<T>::value_type;
+
+  /// The result in place. Errors: the error; `cancelled`; `invalid_state` when not done, or moved out.
+  value_type& get() {
+    look();
+    if (this->moved_out_) throw_moved_out();
     return result_.get();
   }
-  /// The error, or null when it ended with a value. Errors: `cancelled`; `invalid_state` when not done.
-  std::exception_ptr error() {
-    if (!done()) throw invalid_state("the error was asked for before there is a result");
-    retrieved_ = true;
-    if (was_cancelled()) throw cancelled{};
+  /// The result for one of several that await it: a copy, or where `T` cannot be copied the value itself. Errors: as `get`.
+  T share() {
+    if constexpr (std::is_void_v<T>) {
+      static_cast<void>(get());
+    } else if constexpr (std::is_copy_constructible_v<T>) {
+      return get();
+    } else {
+      value_type& value = get();
+      this->moved_out_ = true;
+      return std::move(value);
+    }
+  }
+  /// The result for one that will not ask again, of `holders` handles: moved out if there are no others. Errors: as `get`.
+  T take(std::uint32_t holders) {
+    if constexpr (!std::is_void_v<T>) {
+      if (this->uses() <= holders) {
+        value_type& value = get();
+        this->moved_out_ = true;
+        return std::move(value);
+      }
+    }
+    return share();
+  }
+  std::exception_ptr error() noexcept override {
+    this->retrieved_ = true;
+    if (result_.has_error()) return result_.error();
+    return this->was_cancelled() ? cancelled_error({}) : nullptr;
+  }
+  /// As `error`, but Errors: `cancelled`; `invalid_state` when not done.
+  std::exception_ptr exception() {
+    if (!this->done()) throw_not_done();
+    this->retrieved_ = true;
+    if (this->was_cancelled()) std::rethrow_exception(error());
     return result_.has_error() ? result_.error() : nullptr;
   }
 
  protected:
-  using future_base::future_base;
+  using Base::Base;
 
-  bool unseen_error() const noexcept { return result_.has_error() && !retrieved_; }
+  bool unseen_error() const noexcept {
+    return result_.has_error() && !this->retrieved_ && !this->was_cancelled();
+  }
+  /// Keeps `reason`, if there is one, for those who ask how this was cancelled.
+  void keep_reason(std::string_view reason) noexcept {
+    if (!reason.empty()) [[unlikely]]
+      result_.set_error(cancelled_error(reason));
+  }
 
-  outcome<T> result_;
+  outcome<T> result_;  ///< of a cancelled one: empty, or the `cancelled` with its reason
+
+ private:
+  void look() {
+    if (!this->done()) [[unlikely]]
+      throw_not_done();
+    this->retrieved_ = true;
+    if (this->was_cancelled()) [[unlikely]]
+      std::rethrow_exception(error());
+  }
+};
+
+template <class T>
+using typed_future = with_result<T>;
+
+/// A callback of the user's, run in the round after the one in which `target` ended.
+template <class Handle>
+class done_call final : public observer, public scheduled_call {
+ public:
+  using function = callable<void(const Handle&)>;
+  done_call(typename Handle::state& target, function given)
+      : observer(&done_call::on_done), target_(target), function_(std::move(given)) {}
+
+  /// Takes out those that hold `wanted`; returns how many.
+  static std::size_t remove(future_base& target, const function& wanted) noexcept {
+    std::size_t removed = 0;
+    target.each_observer([&](observer& each) {
+      if (each.notify != &done_call::on_done) return true;
+      auto& call = static_cast<done_call&>(each);
+      if (call.function_ == wanted) {
+        target.remove_observer(call);
+        call.release();
+        ++removed;
+      }
+      return true;
+    });
+    return removed;
+  }
+
+ private:
+  static void on_done(observer& self) noexcept {
+    auto& call = static_cast<done_call&>(self);
+    call.target_.retain();
+    call.told_ = true;
+    call.target_.home().push(call);
+  }
+  void invoke() override { function_(Handle(call_target())); }
+  void drop() noexcept override {
+    if (std::exchange(told_, false)) target_.release();
+    function_ = {};
+  }
+  /// The state with one more count.
+  typename Handle::state& call_target() noexcept {
+    target_.retain();
+    return target_;
+  }
+
+  typename Handle::state& target_;
+  function function_;
+  bool told_ = false;
+};
+
+/// What handles of futures and tasks share. `State` is what they hold a count of.
+template <class T, class State>
+class result_handle {
+ public:
+  using state = State;
+  using value_type = T;
+
+  /// Takes over one count of `owned`.
+  explicit result_handle(State& owned) noexcept : state_(&owned) {}
+  result_handle(const result_handle& other) noexcept : state_(other.state_) {
+    if (state_ != nullptr) state_->retain();
+  }
+  result_handle(result_handle&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  result_handle& operator=(result_handle other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~result_handle() {
+    if (state_ != nullptr) state_->release();
+  }
+
+  bool done() const { return checked().done(); }
+  /// True when it ended by cancellation.
+  bool cancelled() const { return checked().was_cancelled(); }
+  /// Asks it to end as cancelled; returns false when it was done. See `future_base::cancel` and `task_base::cancel`.
+  bool cancel(std::string_view reason = {}) const { return checked().cancel(reason); }
+
+  /// The value, in place. Errors: the result's error; `cancelled`; `invalid_state` when not done, or moved out.
+  decltype(auto) result() const {
+    if constexpr (std::is_void_v<T>) {
+      static_cast<void>(checked().get());
+    } else {
+      return checked().get();
+    }
+  }
+  /// The error, or null after a success. Errors: `cancelled`; `invalid_state` when not done.
+  std::exception_ptr exception() const { return checked().exception(); }
+
+  /// The shared state, for code that combines futures.
+  State& base() const { return checked(); }
+  /// Whether both are handles of the same one.
+  friend bool operator==(const result_handle& a, const result_handle& b) noexcept {
+    return a.state_ == b.state_;
+  }
+
+ protected:
+  State& checked() const {
+    if (state_ == nullptr) [[unlikely]]
+      throw invalid_state("use of a handle of a task or future that was moved from");
+    return *state_;
+  }
+
+  /// Adds `function`, taken as `Handle`'s callback.
+  template <class Handle>
+  void add_callback(typename done_call<Handle>::function function) const {
+    auto* const call = new done_call<Handle>(checked(), std::move(function));
+    if (checked().done()) {
+      call->notify(*call);
+    } else {
+      checked().add_observer(*call);
+    }
+  }
+
+  State* state_;
+};
+
+/// Awaits a state by a handle: `Last` when the handle will not be used again.
+template <class T, class State, bool Last>
+class result_wait : public completion_wait {
+ public:
+  explicit result_wait(State& target) noexcept : completion_wait(target) {}
+  T await_resume() {
+    check();
+    auto& state = static_cast<State&>(target());
+    if constexpr (Last) {
+      return state.take(suspended() ? 2 : 1);
+    } else {
+      return state.share();
+    }
+  }
 };
 
 }  // namespace internal
@@ -145,63 +350,36 @@ class typed_future : public future_base {
 template <class T>
 class promise;
 
-/// One result that comes later: the reading end of a `promise`, or the answer to an ask.
+/// One result that comes later: the reading end of a `promise`, or the answer to an ask. Handles are counted; copies are of the
+/// same future.
 ///
+/// `co_await f` gives everybody who awaits the same value, copied (where it can be copied; else the first takes it);
+/// `co_await std::move(f)`, as for any temporary, moves it out when this is the only handle.
 /// Threads: the loop that it was made on. Cancel: cancelling a task that awaits it cancels the future.
 template <class T>
-class [[nodiscard]] future {
+class [[nodiscard]] future : public internal::result_handle<T, internal::typed_future<T>> {
+  using handle = internal::result_handle<T, internal::typed_future<T>>;
+
  public:
   using state = internal::typed_future<T>;
+  using handle::handle;
 
-  /// Takes over one count of `owned`.
-  explicit future(state& owned) noexcept : state_(&owned) {}
-  future(future&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
-  future& operator=(future&& other) noexcept {
-    if (this != &other) {
-      if (state_ != nullptr) state_->release();
-      state_ = std::exchange(other.state_, nullptr);
-    }
-    return *this;
+  /// A function that is kept with its identity, so that it can be removed again: copies are equal.
+  using callback = callable<void(const future&)>;
+  /// Calls `function` with this future in the round after the one in which it is done, in the order of adding.
+  void add_done_callback(callback function) const {
+    this->template add_callback<future>(std::move(function));
   }
-  ~future() {
-    if (state_ != nullptr) state_->release();
+  /// Takes out all that are copies of `function` and have not been called for; returns how many.
+  std::size_t remove_done_callback(const callback& function) const {
+    return internal::done_call<future>::remove(this->checked(), function);
   }
 
-  bool done() const { return checked().done(); }
-  /// True when it ended by `cancel`.
-  bool was_cancelled() const { return checked().was_cancelled(); }
-  /// Ends it as cancelled; returns false when it was done. A late result is dropped.
-  bool cancel() const { return checked().cancel(); }
-
-  /// Errors: the result's error; `cancelled`; `invalid_state` when not done.
-  decltype(auto) result() const { return checked().get(); }
-  std::exception_ptr exception() const { return checked().error(); }
-
-  /// Waits for the result and moves it out. Errors: the result's error; `cancelled`.
-  auto operator co_await() const { return awaiter(checked()); }
-
-  /// The shared state, for code that combines futures.
-  future_base& base() const { return checked(); }
-
- private:
-  class awaiter : public internal::completion_wait {
-   public:
-    explicit awaiter(state& target) noexcept : completion_wait(target), target_(target) {}
-    T await_resume() {
-      check();
-      return target_.take();
-    }
-
-   private:
-    state& target_;
-  };
-
-  state& checked() const {
-    if (state_ == nullptr) throw invalid_state("use of a future that was moved from");
-    return *state_;
+  /// Waits for the result. Errors: the result's error; `cancelled`.
+  auto operator co_await() const& {
+    return internal::result_wait<T, state, false>(this->checked());
   }
-
-  state* state_;
+  auto operator co_await() && { return internal::result_wait<T, state, true>(this->checked()); }
 };
 
 namespace internal {
@@ -213,8 +391,12 @@ class promised final : public typed_future<T>, public pooled {
  public:
   explicit promised(loop& home) noexcept : typed_future<T>(&promised::arrive, home, 2) {}
 
-  bool cancel() noexcept override {
-    if (this->done()) return false;
+  bool cancel(std::string_view reason) noexcept override {
+    if (this->done()) {
+      this->retrieved_ = true;
+      return false;
+    }
+    this->keep_reason(reason);
     this->complete(future_base::status::cancelled);
     return true;
   }
@@ -295,21 +477,47 @@ class promise {
     return future<T>(*std::exchange(future_, nullptr));
   }
 
-  /// Errors: `invalid_state` when a result was set before.
+  /// Sets the result. On the future's loop it is there when this returns; from another thread, once the loop has taken it in.
+  /// Errors: `invalid_state` when a result was set before, or, on the future's loop, when the future was cancelled; a
+  /// cancellation that another thread cannot know of drops the result.
   /// Threads: any.
   template <class... Args>
   void set_value(Args&&... args) {
-    checked().set_value(std::forward<Args>(args)...);
+    open().set_value(std::forward<Args>(args)...);
     deliver();
   }
   void set_exception(std::exception_ptr error) {
-    checked().set_error(std::move(error));
+    open().set_error(std::move(error));
     deliver();
   }
+  /// As `set_value`, but returns false, and gives up the promise, when the future was cancelled.
+  template <class... Args>
+  bool try_set_value(Args&&... args) {
+    const bool wanted = !abandoned();
+    checked().set_value(std::forward<Args>(args)...);
+    deliver();
+    return wanted;
+  }
+  bool try_set_exception(std::exception_ptr error) {
+    const bool wanted = !abandoned();
+    checked().set_error(std::move(error));
+    deliver();
+    return wanted;
+  }
+
+  /// Whether the future was cancelled: its result is not wanted. Threads: the future's loop.
+  bool cancelled() const { return checked().was_cancelled(); }
 
  private:
   /// Touches nothing of this promise afterwards: whoever waits may destroy it at once.
   void deliver() noexcept { std::exchange(state_, nullptr)->deliver(); }
+  bool abandoned() const {
+    return loop::current() == &checked().home() && checked().was_cancelled();
+  }
+  internal::promised<T>& open() const {
+    if (abandoned()) throw invalid_state("the future of this promise was cancelled");
+    return checked();
+  }
   internal::promised<T>& checked() const {
     if (state_ == nullptr) throw invalid_state("this promise has been kept or was moved from");
     return *state_;

@@ -2,59 +2,60 @@
 
 namespace troupe::internal {
 
-void all_wait::target::on_done(observer& self) noexcept {
-  auto& one = static_cast<target&>(self);
-  one.waiter->told(one);
+void gather_watch::member::on_done(observer& self) noexcept {
+  auto& one = static_cast<member&>(self);
+  one.all->told(*one.child);
 }
 
-all_wait::~all_wait() {
+bool gather_watch::watch() noexcept {
+  future_base* failed = nullptr;
   for (std::size_t index = 0; index < count_; ++index) {
-    target& one = targets_[index];
-    if (one.waiter != nullptr) one.future->remove_observer(one);
-  }
-}
-
-bool all_wait::await_ready() noexcept {
-  for (std::size_t index = 0; index < count_; ++index) {
-    const future_base& future = *targets_[index].future;
-    if (!future.done()) {
-      ++left_;
-    } else if (!future.succeeded()) {
-      return true;
+    member& one = members_[index];
+    if (one.child->done()) {
+      if (failed == nullptr && ends(*one.child)) failed = one.child;
+      continue;
     }
+    one.all = this;
+    one.child->add_observer(one);
+    ++left_;
   }
-  return left_ == 0;
+  if (failed != nullptr) {
+    over_ = true;
+    for (std::size_t index = 0; index < count_; ++index) {
+      if (members_[index].child->done()) members_[index].child->mark_retrieved();
+    }
+    fail(*failed);
+  } else if (left_ == 0) {
+    over_ = true;
+    finish(nullptr);
+  }
+  return left_ != 0;
 }
 
-void all_wait::await_suspend(std::coroutine_handle<> handle) {
-  for (std::size_t index = 0; index < count_; ++index) {
-    target& one = targets_[index];
-    if (one.future->done()) continue;
-    one.waiter = this;
-    one.future->add_observer(one);
-  }
-  park(handle);
-}
-
-void all_wait::told(target& one) noexcept {
-  one.waiter = nullptr;
+void gather_watch::told(future_base& child) noexcept {
   --left_;
-  const bool failed = !one.future->succeeded() && !cancel_requested_;
-  if ((failed || left_ == 0) && waiting()) wake();
+  if (over_) {
+    child.mark_retrieved();
+  } else if (ends(child)) {
+    over_ = true;
+    fail(child);
+  } else if (left_ == 0) {
+    over_ = true;
+    finish(&child);
+  }
+  if (left_ == 0) children_ended();
 }
 
-void all_wait::await_resume() {
-  if (!suspended()) return;
-  if (take_cancelled() || cancel_requested_) throw cancelled{};
-}
-
-bool all_wait::cancel() noexcept {
-  cancel_requested_ = true;
+bool gather_watch::cancel_children(std::string_view reason) noexcept {
   bool accepted = false;
-  for (std::size_t index = 0; index < count_; ++index) accepted |= targets_[index].future->cancel();
-  // Nobody took it: they are passing on a request that has come round to this wait. Or this task is to end, come what may.
-  if (waiting() && (!accepted || for_good())) wake_cancelled();
-  return true;
+  // A child that ends at once may end this, and with it whoever held it: `count_` and `members_` stay, for the children's
+  // count does.
+  const bool before = std::exchange(cancel_requested_, true);
+  for (std::size_t index = 0; index < count_; ++index) {
+    if (members_[index].child->cancel(reason)) accepted = true;
+  }
+  cancel_requested_ = accepted || before;
+  return accepted;
 }
 
 }  // namespace troupe::internal

@@ -3,124 +3,285 @@
 #include <troupe/runtime/task.hpp>
 
 #include <cstddef>
-#include <source_location>
+#include <exception>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace troupe {
 
-namespace internal {
-
-/// Waits until every target is done, or the first one has failed.
-class all_wait final : public suspension {
+/// How one of several ended, where failures are results: a value, an error, or `cancelled`.
+template <class T>
+class settled {
  public:
-  struct target : observer {
-    target() noexcept : observer(&target::on_done) {}
-    static void on_done(observer& self) noexcept;
-    future_base* future = nullptr;
-    all_wait* waiter = nullptr;  ///< null when it is not observed
-  };
+  using value_type = typename internal::outcome<T>::value_type;
 
-  all_wait(target* targets, std::size_t count) noexcept : targets_(targets), count_(count) {}
-  ~all_wait();
+  explicit settled(value_type given) : value_(std::move(given)), has_value_(true) {}
+  explicit settled(std::exception_ptr error) noexcept : error_(std::move(error)), none_{} {}
+  settled(settled&& other) noexcept(std::is_nothrow_move_constructible_v<value_type>)
+      : error_(other.error_), none_{} {
+    if (other.has_value_) emplace(std::move(other.value_));
+  }
+  settled(const settled& other)
+    requires std::is_copy_constructible_v<value_type>
+      : error_(other.error_), none_{} {
+    if (other.has_value_) emplace(other.value_);
+  }
+  settled& operator=(const settled&) = delete;
+  ~settled() {
+    if (has_value_) value_.~value_type();
+  }
 
-  bool await_ready() noexcept;
-  void await_suspend(std::coroutine_handle<> handle);
-  void await_resume();
-  bool cancel() noexcept override;
+  bool has_value() const noexcept { return has_value_; }
+  explicit operator bool() const noexcept { return has_value_; }
+  /// The value. Errors: the error; `cancelled`.
+  value_type& value() {
+    if (!has_value_) std::rethrow_exception(error_);
+    return value_;
+  }
+  value_type& operator*() { return value(); }
+  /// The error, `cancelled` among them, or null.
+  const std::exception_ptr& error() const noexcept { return error_; }
 
  private:
-  void told(target& one) noexcept;
+  template <class Value>
+  void emplace(Value&& value) {
+    ::new (static_cast<void*>(&value_)) value_type(std::forward<Value>(value));
+    has_value_ = true;
+  }
 
-  target* targets_;
-  std::size_t count_;
-  std::size_t left_ = 0;
-  bool cancel_requested_ = false;
+  std::exception_ptr error_;
+  union {
+    internal::nothing none_;
+    value_type value_;
+  };
+  bool has_value_ = false;
 };
 
-/// What `gather` makes of its arguments: something that goes on and can be awaited.
+/// First argument of `gather`: failures are results like others.
+struct return_exceptions_tag {};
+inline constexpr return_exceptions_tag return_exceptions{};
+
+namespace internal {
+
+/// What combinators make of an argument: something that goes on and can be waited for.
 template <class Source>
-struct gathered;
+struct awaited;
 template <class T>
-struct gathered<coro<T>> {
+struct awaited<coro<T>> {
   using handle = task<T>;
   using value = typename outcome<T>::value_type;
+  using result = T;
   static handle from(coro<T>&& body) { return create_task(std::move(body)); }
 };
 template <class T>
-struct gathered<task<T>> {
+struct awaited<task<T>> {
   using handle = task<T>;
   using value = typename outcome<T>::value_type;
-  static handle from(task<T>&& given) noexcept { return std::move(given); }
+  using result = T;
+  static handle from(task<T> given) noexcept { return given; }
 };
 template <class T>
-struct gathered<future<T>> {
+struct awaited<future<T>> {
   using handle = future<T>;
   using value = typename outcome<T>::value_type;
-  static handle from(future<T>&& given) noexcept { return std::move(given); }
+  using result = T;
+  static handle from(future<T> given) noexcept { return given; }
 };
 
-}  // namespace internal
-
-/// Several tasks or futures awaited together; see `gather`.
-template <class... Sources>
-class [[nodiscard]] gathering {
-  using handles = std::tuple<typename internal::gathered<Sources>::handle...>;
-  using results = std::tuple<typename internal::gathered<Sources>::value...>;
-
+/// Several futures watched until all are done; what `gather` is, whatever its types.
+class gather_watch {
  public:
-  explicit gathering(typename internal::gathered<Sources>::handle... all)
-      : handles_(std::move(all)...) {}
+  struct member final : observer {
+    member() noexcept : observer(&member::on_done) {}
+    static void on_done(observer& self) noexcept;
+    future_base* child = nullptr;
+    gather_watch* all = nullptr;
+  };
 
-  /// The results in the order of the arguments; `void` becomes an empty struct.
-  auto operator co_await() { return awaiter(handles_, std::index_sequence_for<Sources...>{}); }
+ protected:
+  /// `collecting`: failures are results, so the first one ends nothing.
+  gather_watch(bool collecting) noexcept : collecting_(collecting) {}
+  ~gather_watch() { delete[] members_; }
 
-  /// Cancels all that have not ended.
-  void cancel() {
-    std::apply([](auto&... each) { (static_cast<void>(each.cancel()), ...); }, handles_);
+  void reserve(std::size_t count) { members_ = new member[count]; }
+  void add(future_base& child) noexcept { members_[count_++].child = &child; }
+  /// Begins. Calls `fail` or `finish` at once when there is nothing to wait for; returns whether any child goes on.
+  bool watch() noexcept;
+  bool cancel_children(std::string_view reason) noexcept;
+
+  /// All have ended. `told` is the one that ended last, now, or null.
+  virtual void finish(const future_base* told) noexcept = 0;
+  /// The first one that failed, or was cancelled; it may be that others go on.
+  virtual void fail(future_base& failed) noexcept = 0;
+  /// No child goes on any more. Gives up the count for that.
+  virtual void children_ended() noexcept = 0;
+
+  bool cancel_requested_ = false;
+
+ private:
+  void told(future_base& child) noexcept;
+  /// Whether that ends a gather that does not collect.
+  bool ends(const future_base& child) const noexcept { return !collecting_ && !child.succeeded(); }
+
+  member* members_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t left_ = 0;
+  bool over_ = false;  ///< `fail` or `finish` has been called
+  bool collecting_;
+};
+
+/// The value of a child that has ended well: moved out where nobody else holds it.
+template <class Handle>
+auto child_value(Handle& child, const future_base* told) {
+  auto& state = child.base();
+  // One that ends now is still held by whoever ended it.
+  using value = typename std::remove_reference_t<decltype(state)>::value_type;
+  if constexpr (std::is_same_v<value, nothing>) {
+    return nothing{};
+  } else {
+    return state.take(&state == told ? 2 : 1);
+  }
+}
+
+template <class Handles, class Results, bool Collecting>
+class gather_state final : public typed_future<Results>, public gather_watch, public pooled {
+ public:
+  gather_state(loop& home, Handles children)
+      : typed_future<Results>(nullptr, home, 2),
+        gather_watch(Collecting),
+        children_(std::move(children)) {
+    if constexpr (is_tuple) {
+      this->reserve(std::tuple_size_v<Handles>);
+      std::apply([this](auto&... each) { (this->add(each.base()), ...); }, children_);
+    } else {
+      this->reserve(children_.size());
+      for (auto& each : children_) this->add(each.base());
+    }
+    if (!this->watch()) this->release();
+  }
+
+  bool cancel(std::string_view reason) noexcept override {
+    if (this->done()) {
+      this->retrieved_ = true;
+      return false;
+    }
+    return this->cancel_children(reason);
   }
 
  private:
-  class awaiter {
-   public:
-    template <std::size_t... Index>
-    awaiter(handles& all, std::index_sequence<Index...>)
-        : handles_(all), wait_(targets_, sizeof...(Sources)) {
-      ((targets_[Index].future = &std::get<Index>(all).base()), ...);
-    }
-    bool await_ready() noexcept { return wait_.await_ready(); }
-    void await_suspend(std::coroutine_handle<> handle) { wait_.await_suspend(handle); }
-    results await_resume() {
-      wait_.await_resume();
-      // In the order of the arguments: what has failed by now.
-      std::apply([](auto&... each) { (throw_failure(each), ...); }, handles_);
-      return std::apply([](auto&... each) { return results(std::move(each.result())...); },
-                        handles_);
-    }
+  static constexpr bool is_tuple = requires { std::tuple_size<Handles>::value; };
 
-   private:
-    template <class Handle>
-    static void throw_failure(Handle& each) {
-      if (each.done() && !each.base().succeeded()) static_cast<void>(each.result());
+  void finish(const future_base* told) noexcept override {
+    if (this->cancel_requested_) {
+      end_as_cancelled();
+      return;
     }
+    try {
+      if constexpr (is_tuple) {
+        std::apply(
+            [&](auto&... each) { this->result_.set_value(Results{result_of(each, told)...}); },
+            children_);
+      } else {
+        Results all;
+        all.reserve(children_.size());
+        for (auto& each : children_) all.push_back(result_of(each, told));
+        this->result_.set_value(std::move(all));
+      }
+    } catch (...) {
+      this->result_.set_error(std::current_exception());  // the copy of a value threw
+      this->complete(future_base::status::error);
+      return;
+    }
+    this->complete(future_base::status::value);
+  }
+  void fail(future_base& failed) noexcept override {
+    this->result_.set_error(failed.error());
+    this->complete(future_base::status::error);
+  }
+  void end_as_cancelled() noexcept {
+    this->result_.set_error(cancelled_error({}));
+    this->complete(future_base::status::error);
+  }
+  void children_ended() noexcept override { this->release(); }
 
-    handles& handles_;
-    internal::all_wait::target targets_[sizeof...(Sources) == 0 ? 1 : sizeof...(Sources)];
-    internal::all_wait wait_;
-  };
+  template <class Handle>
+  static auto result_of(Handle& each, const future_base* told) {
+    if constexpr (Collecting) {
+      using one = settled<typename Handle::value_type>;
+      return each.base().succeeded() ? one(child_value(each, told)) : one(each.base().error());
+    } else {
+      return child_value(each, told);
+    }
+  }
+  void destroy() noexcept override {
+    if (this->unseen_error() && cancellation_of(this->result_.error()) == cancellation::none) {
+      report_unseen({"a gather failed and nobody looked at its result", this->result_.error()});
+    }
+    delete this;
+  }
 
-  handles handles_;
+  Handles children_;
 };
 
+template <bool Collecting, class Handle>
+using gathered_value =
+    std::conditional_t<Collecting, settled<typename Handle::value_type>,
+                       typename outcome<typename Handle::value_type>::value_type>;
+
+template <bool Collecting, class... Sources>
+auto gather_all(Sources... sources) {
+  using handles = std::tuple<typename awaited<Sources>::handle...>;
+  using results = std::tuple<gathered_value<Collecting, typename awaited<Sources>::handle>...>;
+  loop& home = running_loop("gather");
+  handles all{awaited<Sources>::from(std::move(sources))...};  // braces: from left to right
+  return future<results>(*new gather_state<handles, results, Collecting>(home, std::move(all)));
+}
+
+template <bool Collecting, class Source>
+auto gather_range(std::vector<Source> sources) {
+  using handle = typename awaited<Source>::handle;
+  using results = std::vector<gathered_value<Collecting, handle>>;
+  loop& home = running_loop("gather");
+  std::vector<handle> all;
+  all.reserve(sources.size());
+  for (Source& each : sources) all.push_back(awaited<Source>::from(std::move(each)));
+  return future<results>(
+      *new gather_state<std::vector<handle>, results, Collecting>(home, std::move(all)));
+}
+
+template <class T>
+concept awaitable_source = requires { typename awaited<T>::handle; };
+
+}  // namespace internal
+
 /// Waits for all of several coroutines, which start now as tasks and in this order, tasks and futures, such as the answers of
-/// asks: `co_await gather(a.ask(x), b.ask(y))`. The first failure is thrown at once, while the others run on; later failures
-/// of tasks are reported.
-/// Cancel: cancels all of them, and ends when they have ended.
-template <class... Sources>
-gathering<Sources...> gather(Sources... sources) {
-  return gathering<Sources...>{
-      internal::gathered<Sources>::from(std::move(sources))...};  // braces: from left to right
+/// asks: `auto [x, y] = co_await gather(a.ask(p), b.ask(q))`. The results are a tuple in the order of the arguments, with an
+/// empty struct for `void`. The first failure, or cancellation, of one is thrown at once, while the others run on; their own
+/// failures are then dropped, as asyncio does. What it returns is a future, done already if all are.
+/// Cancel: cancels all of them; ends with the first that ends as cancelled.
+/// Errors: `invalid_state` off a loop.
+template <internal::awaitable_source... Sources>
+auto gather(Sources... sources) {
+  return internal::gather_all<false>(std::move(sources)...);
+}
+
+/// The same where failures are results: a tuple of `settled`, once all have ended.
+/// Cancel: cancels all of them; throws `cancelled` when they have ended.
+template <internal::awaitable_source... Sources>
+auto gather(return_exceptions_tag, Sources... sources) {
+  return internal::gather_all<true>(std::move(sources)...);
+}
+
+/// The same for as many as there are, of one type: the results are a vector.
+template <internal::awaitable_source Source>
+auto gather(std::vector<Source> sources) {
+  return internal::gather_range<false>(std::move(sources));
+}
+template <internal::awaitable_source Source>
+auto gather(return_exceptions_tag, std::vector<Source> sources) {
+  return internal::gather_range<true>(std::move(sources));
 }
 
 }  // namespace troupe

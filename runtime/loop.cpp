@@ -97,17 +97,31 @@ void loop::reset(loop_options options) {
   owner_ = options.owner;
   index_ = options.index;
   virtual_time_ = options.virtual_time;
+  eager_tasks_ = options.eager_tasks;
   on_failure_ = std::move(options.on_failure);
   virtual_now_ = {};
-  stopping_ = stalled_ = false;
+  stopping_ = stalled_ = discarding_ = false;
   budget_ = first_budget;
   spinning_ = false;
   skip_ = backoff_ = 0;
   inbox_.open();
 }
 
-void loop::close() noexcept {
-  expects(current() != this, "a loop was closed while it runs");
+void loop::throw_closed() const { throw invalid_state("this loop has been closed"); }
+
+void loop::close() {
+  if (running_) throw invalid_state("a loop cannot be closed while it runs: stop it first");
+  if (!closed()) wind_up();
+}
+
+/// The end of the handle.
+void loop::retire() noexcept {
+  expects(!running_, "the handle of a loop went while it runs");
+  if (!closed()) wind_up();
+  park().put(this);
+}
+
+void loop::wind_up() noexcept {
   // What arrived too late for a round is still run: it may hold memory or somebody's answer.
   loop* const outer = std::exchange(internal::this_thread.current_loop, this);
   for (work* late = inbox_.close(); late != nullptr;) {
@@ -117,24 +131,25 @@ void loop::close() noexcept {
   }
   int left = closing_rounds;
   const auto run_rest = [&] {
-    while (!ready_.empty() && left-- > 0) run_round();
+    while ((!ready_.empty() || !due_.empty()) && left-- > 0) run_round();
   };
   run_rest();
   // Tasks that the late works have made, too late for a shutdown.
   tasks_->cancel_all_for_good();
   run_rest();
   if (!wound_up()) {
-    report({"the loop closed; left behind:" + unfinished(), nullptr});
+    report({"the loop closed; destroyed while still pending:" + unfinished(), nullptr});
     abandon();
+    let_go();
   }
   // A service may be made anew by the last works of another.
   do {
     end_services();
     run_rest();
   } while (services_ != nullptr);
-  static_cast<void>(ready_.take_all());
+  discard_ready();
+  timers_.clear(&internal::delayed_call::forget);
   internal::this_thread.current_loop = outer;
-  timers_.clear();
   delete std::exchange(tasks_, nullptr);
   while (inbox_.waking())
     std::this_thread::yield();  // for as long as a write to a descriptor takes
@@ -142,17 +157,43 @@ void loop::close() noexcept {
   owner_ = nullptr;
   on_failure_ = {};
   on_wound_up_ = {};
-  park().put(this);
 }
 
-void loop::run() {
-  expects(current() == nullptr, "a loop was run inside another loop on the same thread");
+/// Empties the ready chain: calls are dropped, works that stand for something else are run. A work that makes itself ready for
+/// ever is given up.
+void loop::discard_ready() noexcept {
+  discarding_ = true;
+  for (int left = closing_rounds; (!ready_.empty() || !due_.empty()) && left > 0; --left)
+    run_round();
+  discarding_ = false;
+  static_cast<void>(ready_.take_all());
+}
+
+void loop::enter() {
+  expect_open();
+  if (running_) throw invalid_state("this loop runs already");
+  if (current() != nullptr)
+    throw invalid_state("a loop cannot be run inside another one on the same thread");
   internal::this_thread.current_loop = this;
   internal::enable_pool();
-  stopping_ = stalled_ = false;
+  running_ = true;
+  stalled_ = false;
   last_poll_ = {};
+}
+
+void loop::leave() noexcept {
+  stopping_ = false;
+  running_ = false;
+  internal::disable_pool();
+  internal::this_thread.current_loop = nullptr;
+}
+
+void loop::run_forever() {
+  enter();
   std::size_t busy_rounds = 0;
+  take_inbox();
   for (;;) {
+    if (virtual_time_ && timers_.due(virtual_now_)) fire_timers();
     run_round();
     if (on_wound_up_ && !stopping_) {
       if (wound_up()) on_wound_up_();
@@ -160,16 +201,79 @@ void loop::run() {
       if (virtual_time_ && ++busy_rounds % busy_rounds_per_jump == 0 && !timers_.empty()) jump();
     }
     if (stopping_) break;
-    if (ready_.empty()) {
+    if (ready_.empty() && due_.empty()) {
       idle();
       if (stalled_ || (stopping_ && ready_.empty())) break;
     }
   }
-  internal::disable_pool();
-  internal::this_thread.current_loop = nullptr;
+  leave();
+}
+
+namespace {
+/// Stops the loop when something has ended.
+struct stop_when_done : internal::observer {
+  stop_when_done(loop& given, future_base& awaited) noexcept
+      : observer(&stop_when_done::on_done), home(given), target(awaited) {
+    target.add_observer(*this);
+  }
+  ~stop_when_done() {
+    if (!target.done()) target.remove_observer(*this);
+  }
+  static void on_done(observer& self) noexcept { static_cast<stop_when_done&>(self).home.stop(); }
+  loop& home;
+  future_base& target;
+};
+}  // namespace
+
+void loop::drive(future_base& awaited) {
+  expects(&awaited.home() == this, "a loop was to wait for a task of another one");
+  expect_open();
+  if (awaited.done()) return;
+  {
+    const stop_when_done watcher(*this, awaited);
+    run_forever();
+  }
+  if (awaited.done()) return;
+  if (!stalled_)
+    throw invalid_state("the loop was stopped before what it was to wait for had ended");
+  throw deadlock_error("nothing is ready, no timer is armed, and these still wait:" + unfinished());
+}
+
+bool loop::run_once() {
+  enter();
+  take_inbox();
+  if (!timers_.empty()) fire_timers();
+  backend_->poll([](void*) noexcept {}, nullptr);
+  run_round();
+  leave();
+  return !ready_.empty() || !due_.empty() || !inbox_.empty();
+}
+
+bool loop::advance(time_point limit) {
+  expects(virtual_time_, "only a loop on virtual time is moved on by hand");
+  if (timers_.has_lazy()) timers_.settle(virtual_now_);
+  const time_point next =
+      timers_.empty() ? limit : std::min(limit, std::max(virtual_now_, timers_.earliest()));
+  const bool moved = next > virtual_now_ || timers_.due(next);
+  virtual_now_ = std::max(virtual_now_, next);
+  return moved;
+}
+
+void loop::schedule(internal::delayed_call& made, time_point when) {
+  made.home_ = this;
+  made.when_ = when;
+  const time_point now = time();
+  if (when <= now) {
+    if (when == time_point::min()) made.when_ = now;
+    due_.push(made);
+  } else {
+    timers_.arm(made.timer_, when);
+  }
 }
 
 void loop::run_round() noexcept {
+  if (!due_.empty()) [[unlikely]]
+    ready_.append(due_);
   for (work* next = ready_.take_all(); next != nullptr;) {
     work* const item = next;
     next = item->next;
@@ -183,7 +287,7 @@ void loop::run_round() noexcept {
 void loop::poll() noexcept {
   done_ = 0;
   take_inbox();
-  const time_point before = now();
+  const time_point before = time();
   const duration batch = before - last_poll_;
   if (last_poll_ == time_point{}) {
     // The first batch since a sleep; when it began is not known.
@@ -286,7 +390,7 @@ bool loop::take_inbox() noexcept {
 
 void loop::fire_timers() {
   if (timers_.empty()) return;
-  const time_point at = now();
+  const time_point at = time();
   timers_.settle(at);
   timers_.fire_due(at);
 }
@@ -294,6 +398,49 @@ void loop::fire_timers() {
 void loop::wake() noexcept {
   backend_->wake();
   inbox_.wake_done();
+}
+
+void internal::scheduled_call::run_call(work& item) noexcept {
+  auto& self = static_cast<scheduled_call&>(item);
+  thread_state& here = this_thread;
+  if (self.state_ == state::waiting && !here.current_loop->discarding_) [[likely]] {
+    self.state_ = state::running;
+    context_data* const outer = std::exchange(here.context, self.context_);
+    try {
+      self.invoke();
+    } catch (...) {
+      here.current_loop->report({"a callback of the loop threw", std::current_exception()});
+    }
+    self.context_ = std::exchange(here.context, outer);
+    if (self.state_ == state::running) self.state_ = state::over;
+  }
+  self.drop();
+  self.release();
+}
+
+void internal::scheduled_call::cancel() noexcept {
+  if (state_ != state::waiting) return;
+  state_ = state::cancelled;
+  drop();
+  if (disarm()) release();
+}
+
+void internal::delayed_call::on_due(timer& due) noexcept {
+  auto& self = static_cast<due_timer&>(due).call;
+  self.home_->push(self);
+}
+
+void internal::delayed_call::forget(timer& armed) noexcept {
+  if (armed.fire != &delayed_call::on_due) return;
+  auto& self = static_cast<due_timer&>(armed).call;
+  self.drop();
+  self.release();
+}
+
+bool internal::delayed_call::disarm() noexcept {
+  if (!timer_.armed()) return false;
+  home_->timers().cancel(timer_);
+  return true;
 }
 
 void loop::report(const failure_report& report) noexcept {
@@ -331,9 +478,18 @@ void loop::insist_on_shutdown() {
 }
 
 void loop::abandon() noexcept {
-  static_cast<void>(ready_.take_all());
-  tasks_->abandon();
+  loop* const outer = std::exchange(internal::this_thread.current_loop, this);
+  tasks_->destroy_pending();
   for (loop_service* each = services_; each != nullptr; each = each->next_) each->abandon();
+  discard_ready();
+  internal::this_thread.current_loop = outer;
+}
+
+void loop::let_go() noexcept {
+  loop* const outer = std::exchange(internal::this_thread.current_loop, this);
+  tasks_->let_go();
+  for (loop_service* each = services_; each != nullptr; each = each->next_) each->let_go();
+  internal::this_thread.current_loop = outer;
 }
 
 bool loop::wound_up() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/runtime/callable.hpp>
+#include <troupe/runtime/context.hpp>
 #include <troupe/runtime/failure.hpp>
 #include <troupe/runtime/inbox.hpp>
 #include <troupe/runtime/memory.hpp>
@@ -10,14 +11,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <source_location>
 #include <string>
 #include <utility>
 
 namespace troupe {
 
 class loop;
+class future_base;
 class runtime;
 class task_base;
+template <class T>
+class coro;
+template <class T>
+class task;
 
 namespace internal {
 class backend;
@@ -27,11 +35,124 @@ class task_list;
 struct thread_state {
   loop* current_loop = nullptr;
   task_base* current_task = nullptr;
+  context_data* context = nullptr;   ///< of what runs outside tasks; holds one count
   void* pending_transfer = nullptr;  ///< see coro.hpp
   int transfers_left = 0;
 };
 extern constinit thread_local thread_state this_thread;
+
+/// A call that a loop has been asked to make. Counted: by the chain or timer that will make it, and by handles.
+/// Threads: its loop's.
+class scheduled_call : public work, public pooled {
+ public:
+  void retain() noexcept { ++count_; }
+  void release() noexcept {
+    if (--count_ == 0) delete this;
+  }
+  /// Makes sure that it is not made, and destroys what would have been called. Does nothing once it has been made.
+  void cancel() noexcept;
+  bool cancelled() const noexcept { return state_ == state::cancelled; }
+
+ protected:
+  /// In the context of whoever makes it.
+  scheduled_call() noexcept : work(&scheduled_call::run_call), context_(current_context()) {
+    context_data::retain(context_);
+  }
+  virtual ~scheduled_call() { context_data::release(context_); }
+
+  virtual void invoke() = 0;
+  /// Destroys what `invoke` would call, if that has not happened.
+  virtual void drop() noexcept = 0;
+  /// Takes it out of a timer queue; whether it was in one.
+  virtual bool disarm() noexcept { return false; }
+
+ private:
+  enum class state : unsigned char { waiting, running, over, cancelled };
+  static void run_call(work& item) noexcept;
+
+  unsigned count_ = 1;
+  state state_ = state::waiting;
+  context_data* context_;
+};
+
+/// One that waits for a moment.
+class delayed_call : public scheduled_call {
+ public:
+  time_point when() const noexcept { return when_; }
+  static void on_due(timer& due) noexcept;
+  /// What a closing loop does with one whose time has not come.
+  static void forget(timer& armed) noexcept;
+
+ protected:
+  delayed_call() noexcept : timer_(*this) {}
+
+ private:
+  friend class troupe::loop;
+  struct due_timer : timer {
+    explicit due_timer(delayed_call& given) noexcept : timer(&delayed_call::on_due), call(given) {}
+    delayed_call& call;
+  };
+  bool disarm() noexcept override;
+
+  due_timer timer_;
+  time_point when_{};
+  loop* home_ = nullptr;
+};
+
+/// A call of a `Function`.
+template <class Function, class Base>
+class call_of final : public Base {
+ public:
+  explicit call_of(Function&& given) {
+    ::new (static_cast<void*>(&function_)) Function(std::move(given));
+  }
+
+ private:
+  ~call_of() override { drop(); }
+  void invoke() override { static_cast<void>(function_()); }
+  void drop() noexcept override {
+    if (!std::exchange(held_, false)) return;
+    function_.~Function();
+  }
+
+  union {
+    Function function_;
+  };
+  bool held_ = true;
+};
+
+template <class Call>
+class handle_of {
+ public:
+  /// Takes over one count.
+  explicit handle_of(Call& given) noexcept : call_(&given) {}
+  handle_of(const handle_of& other) noexcept : call_(other.call_) { call_->retain(); }
+  handle_of& operator=(const handle_of& other) noexcept {
+    other.call_->retain();
+    std::exchange(call_, other.call_)->release();
+    return *this;
+  }
+  ~handle_of() { call_->release(); }
+
+  /// Makes sure that the call is not made, and destroys its function now. Does nothing once it has been made.
+  void cancel() const noexcept { call_->cancel(); }
+  bool cancelled() const noexcept { return call_->cancelled(); }
+
+ protected:
+  Call* call_;
+};
 }  // namespace internal
+
+/// A call that was asked for by `call_soon`. Threads: its loop's; dropping it as well.
+using call_handle = internal::handle_of<internal::scheduled_call>;
+
+/// A call that was asked for by `call_later` or `call_at`. Threads: its loop's.
+class timer_handle : public internal::handle_of<internal::delayed_call> {
+ public:
+  using handle_of::handle_of;
+  /// When it is due.
+  time_point when() const noexcept { return call_->when(); }
+};
 
 /// Something that lives on a loop and has to be wound up before the loop closes; the actors of a loop are one.
 class loop_service {
@@ -41,8 +162,11 @@ class loop_service {
   virtual void begin_shutdown() = 0;
   /// The second notice: what still goes on is to end come what may.
   virtual void insist() {}
-  /// Gives up on what has not ended: it is never to run again. Its memory is not freed. Called after the loop's last round.
+  /// Gives up on what has not ended: it is never to run again. Called after the loop's last round, where works of it may still
+  /// be in the ready chain.
   virtual void abandon() noexcept {}
+  /// Gives up its memory. Called after `abandon`, when the chains are empty.
+  virtual void let_go() noexcept {}
   /// Whether nothing is left. Asked on the loop, until it is true.
   virtual bool finished() const = 0;
   /// What is left, for the message about a shutdown that does not end.
@@ -59,6 +183,8 @@ struct loop_options {
   std::size_t index = 0;  ///< which loop of its runtime it is
   bool virtual_time =
       false;  ///< time stands still while anything is ready, then jumps to the next timer
+  bool eager_tasks =
+      false;  ///< `create_task` takes the first step at once, unless it is given a loop
   failure_handler on_failure = print_failure;
 };
 
@@ -68,10 +194,11 @@ struct loop_options {
 /// the next one. After a batch of works, whose size follows from how long works take, it looks at its inbox, its timers and
 /// its sockets, so a busy actor starves neither. It sleeps in the operating system only when nothing is ready.
 ///
-/// Life: `open`, any number of `run`, and the handle's end closes it. The memory of a closed loop is kept and used again
-/// for the next one: a ref or promise that outlives its loop still points at a loop, which refuses what it posts.
+/// Life: `open`, any number of runs, `close` or the handle's end. Once the handle is gone the memory of a closed loop is kept
+/// and used again for the next one: a ref or promise that outlives its loop still points at a loop, which refuses what it posts.
+/// Most programs never touch one: `run` makes it.
 ///
-/// Threads: everything is for the loop's own thread, except `post`, `call_soon_threadsafe` and `index`.
+/// Threads: everything is for the loop's own thread, except `post`, `call_soon_threadsafe`, `post_call` and `index`.
 class loop {
  public:
   /// Closes the loop when it goes.
@@ -85,7 +212,7 @@ class loop {
       return *this;
     }
     ~handle() {
-      if (loop_ != nullptr) loop_->close();
+      if (loop_ != nullptr) loop_->retire();
     }
     loop& operator*() const noexcept { return *loop_; }
     loop* operator->() const noexcept { return loop_; }
@@ -102,11 +229,34 @@ class loop {
   static loop* current() noexcept { return internal::this_thread.current_loop; }
 
   /// Runs until `stop`. On virtual time it also returns when nothing can ever become ready.
-  /// Pre: no other loop runs on this thread, and this one on no other.
-  void run();
+  /// Errors: `invalid_state` when it is closed or runs already, or another loop runs on this thread.
+  void run_forever();
 
-  /// Makes `run` return at the end of the current round.
+  /// Runs until `awaited` has ended, and returns its result.
+  /// Errors: what it threw; `cancelled`; `invalid_state` when the loop was stopped before, which leaves the task as it is, or
+  /// as `run_forever`; `deadlock_error` on virtual time when nothing can ever become ready.
+  template <class T>
+  decltype(auto) run_until_complete(const task<T>& awaited);
+  /// The same with `body` as a task.
+  template <class T>
+  T run_until_complete(coro<T> body,
+                       std::source_location created_at = std::source_location::current());
+
+  /// Makes the run return at the end of the current round; before a run, makes that run one round long.
   void stop() noexcept { stopping_ = true; }
+
+  /// Ends it: what is ready runs, what waits is destroyed and reported, and nothing is accepted any more. Does nothing the second
+  /// time.
+  /// Errors: `invalid_state` when it runs.
+  void close();
+
+  bool running() const noexcept { return running_; }
+  bool closed() const noexcept { return backend_ == nullptr; }
+  /// Errors: `invalid_state` when it is closed.
+  void expect_open() const {
+    if (closed()) [[unlikely]]
+      throw_closed();
+  }
 
   /// Makes `item` ready. Pre: on the loop's thread. Cost: four instructions.
   void push(work& item) noexcept { ready_.push(item); }
@@ -119,23 +269,61 @@ class loop {
     return true;
   }
 
-  /// Runs `function()` in the next round. What it throws goes to the failure handler.
+  /// Calls `function()` in the next round, in the context of now. What it throws goes to the failure handler.
+  /// Errors: `invalid_state` when the loop is closed.
   template <class Function>
-  void call_soon(Function function) {
-    push(*new callback<Function>(std::move(function)));
+  call_handle call_soon(Function function) {
+    expect_open();
+    auto* const made =
+        new internal::call_of<Function, internal::scheduled_call>(std::move(function));
+    push(*made);
+    made->retain();
+    return call_handle(*made);
   }
 
-  /// As `call_soon`, from any thread. Returns false when the loop is closed.
+  /// As `call_soon`, from any thread; the calls that one thread asks for keep their order.
+  /// Errors: `invalid_state` when the loop is closed.
   template <class Function>
-  bool call_soon_threadsafe(Function function) {
-    auto* const item = new callback<Function>(std::move(function));
-    if (post(*item)) return true;
-    delete item;
+  void call_soon_threadsafe(Function function) {
+    if (!post_call(std::move(function))) throw_closed();
+  }
+  /// As `call_soon_threadsafe`, but returns false when the loop is closed.
+  template <class Function>
+  bool post_call(Function function) {
+    auto* const made =
+        new internal::call_of<Function, internal::scheduled_call>(std::move(function));
+    if (post(*made)) return true;
+    made->release();
     return false;
   }
 
+  /// Calls `function()` after `delay`; at once, that is behind all that is ready when the next round begins, for zero or less.
+  /// Errors: `invalid_state` when the loop is closed; std::invalid_argument for a delay that is not a number.
+  /// Cost: O(log n) in the number of timers.
+  template <class Rep, class Period, class Function>
+  timer_handle call_later(std::chrono::duration<Rep, Period> delay, Function function) {
+    const duration wait = internal::to_duration(delay);
+    return call_timed(
+        wait <= duration::zero() ? time_point::min() : internal::saturating_add(time(), wait),
+        std::move(function));
+  }
+  /// Calls `function()` when `time()` has reached `when`. Otherwise as `call_later`.
+  template <class Function>
+  timer_handle call_at(time_point when, Function function) {
+    return call_timed(when, std::move(function));
+  }
+
+  /// Calls `reader()` whenever `descriptor` has something to read, or `writer()` whenever it takes something, until it is taken
+  /// away or another replaces it. For descriptors of the user's own; streams do better.
+  /// Errors: `invalid_state` when the loop is closed; std::system_error for what cannot be watched, such as a plain file.
+  void add_reader(int descriptor, callable<void()> reader);
+  void add_writer(int descriptor, callable<void()> writer);
+  /// Returns false when there was none.
+  bool remove_reader(int descriptor) noexcept;
+  bool remove_writer(int descriptor) noexcept;
+
   /// The loop's time, read afresh. Cost: some 20 ns.
-  time_point now() const noexcept { return virtual_time_ ? virtual_now_ : clock::now(); }
+  time_point time() const noexcept { return virtual_time_ ? virtual_now_ : clock::now(); }
 
   /// How much one work may do in a turn, in units of some ten nanoseconds or what else the works of late have cost; a work
   /// that handles several things, such as an actor its messages, says afterwards how many they were.
@@ -154,6 +342,10 @@ class loop {
   /// Hands a failure that nobody else receives to the failure handler.
   void report(const failure_report& report) noexcept;
   void set_failure_handler(failure_handler handler) { on_failure_ = std::move(handler); }
+
+  /// Whether `create_task` takes the first step of a task at once.
+  bool eager_tasks() const noexcept { return eager_tasks_; }
+  void set_eager_tasks(bool eager) noexcept { eager_tasks_ = eager; }
 
   /// The tasks this loop owns itself, that is, those not owned by an actor.
   internal::task_list& tasks() noexcept { return *tasks_; }
@@ -175,34 +367,42 @@ class loop {
   void begin_shutdown(callable<void()> on_wound_up);
   /// The second notice: tasks that caught their cancellation are cancelled for good.
   void insist_on_shutdown();
-  /// Gives up on what has not ended: it never runs again, and its memory is not freed.
+  /// Gives up on what has not ended: it never runs again. The frames of tasks are destroyed.
   void abandon() noexcept;
+  /// Gives up the memory of what was abandoned, on all loops that it may be spread over.
+  void let_go() noexcept;
+
+  /// For tests that drive a loop by hand, on virtual time: one round, with what is due now. Returns whether anything is left ready.
+  bool run_once();
+  /// Lets time go on to the next timer, but not beyond `limit`. False when it stands at `limit` already with nothing due.
+  bool advance(time_point limit);
   /// What has not ended, one per line.
   std::string unfinished() const;
 
  private:
-  template <class Function>
-  struct callback final : work, internal::pooled {
-    explicit callback(Function given) : work(&callback::call), function(std::move(given)) {}
-    static void call(work& item) noexcept {
-      auto* const self = static_cast<callback*>(&item);
-      try {
-        self->function();
-      } catch (...) {
-        internal::this_thread.current_loop->report(
-            {"a callback of the loop threw", std::current_exception()});
-      }
-      delete self;
-    }
-    Function function;
-  };
-
   template <class Service>
   static constexpr char service_key = 0;
 
   loop();
   ~loop();
-  void close() noexcept;
+  void retire() noexcept;
+  void wind_up() noexcept;
+  void discard_ready() noexcept;
+  /// Runs until `awaited` is done.
+  void drive(future_base& awaited);
+  void enter();
+  void leave() noexcept;
+  [[noreturn]] void throw_closed() const;
+  void schedule(internal::delayed_call& made, time_point when);
+  template <class Function>
+  timer_handle call_timed(time_point when, Function&& function) {
+    expect_open();
+    auto* const made =
+        new internal::call_of<std::decay_t<Function>, internal::delayed_call>(std::move(function));
+    schedule(*made, when);
+    made->retain();
+    return timer_handle(*made);
+  }
   void reset(loop_options options);
 
   void run_round() noexcept;
@@ -218,9 +418,17 @@ class loop {
   void add_service(loop_service& made, const void* key) noexcept;
   void end_services() noexcept;
 
+  friend class internal::scheduled_call;
+  friend class runtime;
+
   work_queue ready_;
+  work_queue
+      due_;  ///< joins `ready_` at the start of the next round, as timers do that are due then
   timer_queue timers_;
   bool stopping_ = false;
+  bool running_ = false;
+  bool discarding_ = false;  ///< calls are dropped instead of made
+  bool eager_tasks_ = false;
   bool virtual_time_ = false;
   bool stalled_ = false;
   std::size_t budget_ = 0;  ///< works between two looks at inbox, timers and sockets

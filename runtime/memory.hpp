@@ -75,6 +75,7 @@ class owned {
 
   T* operator->() const noexcept { return held_; }
   T& operator*() const noexcept { return *held_; }
+  explicit operator bool() const noexcept { return held_ != nullptr; }
   T* release() noexcept {
     T* const given = held_;
     held_ = nullptr;

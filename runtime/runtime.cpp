@@ -16,13 +16,6 @@ namespace {
 
 constexpr int countings = 3;  // of the loops that are empty, at the end
 
-/// Stops the loop when the main task is done.
-struct stop_when_done : internal::observer {
-  explicit stop_when_done(loop& given) noexcept : observer(&stop_when_done::on_done), home(given) {}
-  static void on_done(observer& self) noexcept { static_cast<stop_when_done&>(self).home.stop(); }
-  loop& home;
-};
-
 }  // namespace
 
 runtime::runtime(const run_options& options) : options_(options) {
@@ -41,7 +34,27 @@ runtime::runtime(const run_options& options) : options_(options) {
   size_ = options_.threads;
 }
 
-runtime::~runtime() { delete[] loops_; }
+runtime::~runtime() {
+  expects(loop::current() == nullptr, "a runtime was destroyed inside a running loop");
+  close();
+}
+
+void runtime::expect_idle() {
+  if (loop::current() != nullptr)
+    throw invalid_state("a runtime was used inside a running loop: await the coroutine instead");
+}
+
+loop& runtime::get_loop() {
+  if (loops_ == nullptr) throw invalid_state("this runtime has been closed");
+  return loop_at(0);
+}
+
+void runtime::close() {
+  if (loops_ == nullptr) return;
+  expect_idle();
+  shut_down();
+  delete[] std::exchange(loops_, nullptr);
+}
 
 runtime* runtime::current() noexcept {
   return loop::current() != nullptr ? loop::current()->owner() : nullptr;
@@ -57,7 +70,7 @@ class runtime::threads {
   explicit threads(runtime& owner) : owner_(owner) {
     try {
       for (std::size_t index = 1; index < owner.size(); ++index) {
-        running_.emplace_back([&home = owner.loop_at(index)] { home.run(); });
+        running_.emplace_back([&home = owner.loop_at(index)] { home.run_forever(); });
       }
     } catch (...) {
       join();
@@ -71,7 +84,7 @@ class runtime::threads {
   void join() {
     for (std::size_t index = 1; index <= running_.size(); ++index) {
       loop& home = owner_.loop_at(index);
-      home.call_soon_threadsafe([&home] { home.stop(); });
+      static_cast<void>(home.post_call([&home] { home.stop(); }));
     }
     for (std::thread& each : running_) each.join();
     running_.clear();
@@ -84,6 +97,7 @@ class runtime::threads {
 
 void runtime::drive(task_base& main) {
   loop& first = loop_at(0);
+  interrupted_ = false;
   const auto on_interrupt = [this, &main] {
     if (interrupted_) {
       std::signal(SIGINT, SIG_DFL);
@@ -93,38 +107,26 @@ void runtime::drive(task_base& main) {
     main.cancel();
   };
   std::optional<internal::scoped_signal> interrupt;
-  std::optional<threads> running;
   try {
     try {
       if (options_.handle_interrupt) interrupt.emplace(first, SIGINT, on_interrupt);
     } catch (const invalid_state&) {
       // Another runtime of the process answers it.
     }
-    running.emplace(*this);
+    if (threads_ == nullptr) threads_ = new threads(*this);
   } catch (...) {
     main.cancel();  // before its first step, which the closing of its loop would run
     throw;
   }
-  stop_when_done watcher(first);
-  main.add_observer(watcher);
-  first.run();
-  const bool ended = main.done();
-  const bool stalled = first.stalled();
-  std::string waiting;
-  if (!ended) {
-    waiting = first.unfinished();
-    main.remove_observer(watcher);
-  }
-  shut_down(*running);
-  interrupt.reset();
-  if (ended) return;
-  if (!stalled) throw invalid_state("the loop was stopped before the main task ended");
-  throw deadlock_error("nothing is ready, no timer is armed, and these still wait:" + waiting);
+  first.drive(main);
 }
 
-void runtime::shut_down(threads& running) {
+void runtime::shut_down() noexcept {
   loop& first = loop_at(0);
-  for (std::size_t index = 0; index < size(); ++index) {
+  const internal::owned<threads> running(std::exchange(threads_, nullptr));
+  // Without threads only the first loop has ever run.
+  const std::size_t in_use = running ? size() : 1;
+  for (std::size_t index = 0; index < in_use; ++index) {
     loop& each = loop_at(index);
     // Called whenever the loop finds itself empty. It counts once for each counting; the last one to count ends it.
     auto empty = [this, &first, counted = 0U]() mutable {
@@ -133,10 +135,10 @@ void runtime::shut_down(threads& running) {
       if (loop::current() == &first) {
         first.stop();
       } else {
-        first.call_soon_threadsafe([&first] { first.stop(); });
+        first.post_call([&first] { first.stop(); });
       }
     };
-    each.call_soon_threadsafe(
+    each.post_call(
         [&each, told = std::move(empty)]() mutable { each.begin_shutdown(std::move(told)); });
   }
   struct deadline : timer {
@@ -150,41 +152,43 @@ void runtime::shut_down(threads& running) {
       }
       for (std::size_t index = 0; index < limit.owner.size(); ++index) {
         loop& each = limit.owner.loop_at(index);
-        each.call_soon_threadsafe([&each] { each.insist_on_shutdown(); });
+        each.post_call([&each] { each.insist_on_shutdown(); });
       }
       first.timers().arm(
-          limit, internal::saturating_add(first.now(), limit.owner.options_.shutdown_timeout));
+          limit, internal::saturating_add(first.time(), limit.owner.options_.shutdown_timeout));
     }
     runtime& owner;
     bool insisted = false;
   } limit(*this);
   if (options_.shutdown_timeout != infinite) {
-    first.timers().arm(limit, internal::saturating_add(first.now(), options_.shutdown_timeout));
+    first.timers().arm(limit, internal::saturating_add(first.time(), options_.shutdown_timeout));
   }
   // A loop that was empty may get work from the last actors of another, so all are counted again until that has settled.
   for (int times = 0; times < countings; ++times) {
-    not_empty_ = size();
+    not_empty_ = in_use;
     ++counting_;
-    for (std::size_t index = 0; index < size(); ++index) {
+    for (std::size_t index = 0; index < in_use; ++index) {
       // The first counting follows the notice to all tasks; those found by a later one were made since, and have had none.
-      loop_at(index).call_soon_threadsafe([&each = loop_at(index), again = times > 0] {
+      loop_at(index).post_call([&each = loop_at(index), again = times > 0] {
         if (again) each.tasks().cancel_all();
       });
     }
-    first.run();
+    first.run_forever();
     if (not_empty_ != 0) break;
   }
   first.timers().cancel(limit);
   const bool late = not_empty_ != 0;
-  if (late && size() > 1)
+  if (late && in_use > 1)
     first.report(
         {"the shutdown does not end in time; waiting for the threads of the other loops", nullptr});
-  running.join();
+  if (running) running->join();
   if (!late) return;
   std::string left;
   for (std::size_t index = 0; index < size(); ++index) left += loop_at(index).unfinished();
-  first.report({"the shutdown did not end in time; left behind:" + left, nullptr});
+  first.report(
+      {"the shutdown did not end in time; destroyed while still pending:" + left, nullptr});
   for (std::size_t index = 0; index < size(); ++index) loop_at(index).abandon();
+  for (std::size_t index = 0; index < size(); ++index) loop_at(index).let_go();
 }
 
 }  // namespace troupe

@@ -30,17 +30,20 @@ struct interrupted : std::runtime_error {
   interrupted() : std::runtime_error("interrupted by SIGINT") {}
 };
 
-/// The loops of a program and the threads they run on.
+/// The loops of a program and the threads they run on: what `run` makes for one coroutine, for those who run several on the same
+/// loops, or who ask for the loops by number. asyncio calls it Runner.
 ///
-/// Life: made, `run` once, gone. `run` starts the threads, runs the main task, and when that has ended winds up everything
-/// else: tasks are cancelled, actors stopped, on each loop in the reverse order of their start, threads joined. What refuses to end within
-/// `shutdown_timeout` is named to the failure handler and left behind.
-/// Threads: `loop_at`, `size` and `next_spread` may be called on any of its loops.
+/// Life: made; any number of `run`, one after another; `close`, which winds up everything that is left: tasks are cancelled,
+/// actors stopped, on each loop in the reverse order of their start, threads joined. What refuses to end within
+/// `shutdown_timeout` is cancelled for good at each suspension; what refuses that too is named to the failure handler and
+/// destroyed. Between two runs the first loop, which is the caller's, stands still, and the others go on.
+/// Threads: `loop_at`, `size` and `next_spread` may be called on any of its loops; the rest on the thread that made it.
 class runtime {
  public:
   /// Errors: std::invalid_argument for zero threads or several on virtual time; std::system_error when the operating
   /// system refuses a thread or descriptor.
   explicit runtime(const run_options& options = {});
+  /// Closes it, which may take as long as `close` does.
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
@@ -50,37 +53,49 @@ class runtime {
 
   std::size_t size() const noexcept { return size_; }
   loop& loop_at(std::size_t index) noexcept { return *loops_[index]; }
+  /// The first loop. Errors: `invalid_state` when it is closed.
+  loop& get_loop();
 
   /// The loops in turn: where `place::spread` puts the next one.
   loop& next_spread() noexcept;
 
-  /// Runs `body` as the main task and returns its result.
+  /// Runs `body` as the main task and returns its result. SIGINT cancels it meanwhile, a second one ends the process.
   /// Errors: what `body` throws; `cancelled`; `interrupted`; on virtual time `deadlock_error`; `invalid_state` when somebody
-  /// stopped the loop; std::system_error when the operating system refuses a thread or descriptor.
+  /// stopped the loop, when this is closed, or inside a running loop; std::system_error when the operating system refuses a
+  /// thread or descriptor.
   template <class T>
   T run(coro<T> body, std::source_location created_at = std::source_location::current()) {
-    loop& first = loop_at(0);
-    task<T> main =
-        internal::make_task(first, first.tasks(), std::move(body), {.name = "main"}, created_at);
+    expect_idle();
+    const task<T> main = create_task(get_loop(), std::move(body), {.name = "main"}, created_at);
     drive(main.base());
-    if (main.was_cancelled() && interrupted_) throw interrupted();
-    return static_cast<internal::typed_task<T>&>(main.base()).take();
+    if (main.cancelled() && interrupted_) throw interrupted();
+    return main.base().take(1);
   }
+
+  /// Winds up everything; see above. Does nothing the second time.
+  /// Errors: `invalid_state` inside a running loop.
+  void close();
 
  private:
   class threads;
 
+  /// Errors: `invalid_state` when it cannot be run or closed from here.
+  static void expect_idle();
   void drive(task_base& main);
-  void shut_down(threads& running);
+  void shut_down() noexcept;
 
   run_options options_;
-  loop::handle* loops_ = nullptr;  ///< owned, `size_` of them
+  loop::handle* loops_ = nullptr;  ///< owned, `size_` of them, until closed
   std::size_t size_ = 0;
+  threads* threads_ = nullptr;  ///< owned, from the first run until closed
   std::atomic<std::size_t> spread_{0};
   std::atomic<std::size_t> not_empty_{0};  ///< loops that have not counted as empty, at the end
   std::atomic<unsigned> counting_{0};      ///< which counting it is
   bool interrupted_ = false;
 };
+
+/// What asyncio calls it.
+using runner = runtime;
 
 /// Runs `body` to its end on a runtime of its own and returns its result: the one call in a program's `main`.
 /// Errors: what `body` throws; `interrupted` after SIGINT; `invalid_state` when a loop runs on this thread already.

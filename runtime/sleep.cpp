@@ -5,21 +5,24 @@
 namespace troupe::internal {
 
 void sleep_wait::await_suspend(std::coroutine_handle<> handle) {
-  loop& home = *loop::current();
   if (delay_ <= duration::zero()) {
     park(handle);
     // A cancellation that was due has woken the task already.
     if (waiting()) wake();
     return;
   }
-  if (delay_ != infinite) home.timers().arm(*this, saturating_add(home.now(), delay_));
   park(handle);
+  if (delay_ == infinite || !waiting()) return;
+  loop& home = resumes_on();
+  home.timers().arm(*this, saturating_add(home.time(), delay_));
 }
 
 void sleep_wait::on_due(timer& self) noexcept { static_cast<sleep_wait&>(self).wake(); }
 
+void sleep_wait::disarm() noexcept { resumes_on().timers().cancel(*this); }
+
 bool sleep_wait::cancel() noexcept {
-  loop::current()->timers().cancel(*this);
+  disarm();
   wake_cancelled();
   return true;
 }

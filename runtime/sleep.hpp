@@ -14,14 +14,20 @@ namespace internal {
 class sleep_wait final : public suspension, private timer {
  public:
   explicit sleep_wait(duration delay) noexcept : timer(&sleep_wait::on_due), delay_(delay) {}
+  ~sleep_wait() {
+    if (armed()) [[unlikely]]
+      disarm();
+  }
 
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> handle);
   void await_resume() { finish(); }
   bool cancel() noexcept override;
+  std::string_view what() const noexcept override { return "sleep"; }
 
  private:
   static void on_due(timer& self) noexcept;
+  void disarm() noexcept;
   duration delay_;
 };
 

@@ -3,16 +3,19 @@
 #include <troupe/runtime/errors.hpp>
 
 #include <coroutine>
+#include <string_view>
 
 namespace troupe {
 
+class loop;
 class task_base;
 
 /// One wait of one task: the base of every awaiter that really suspends. A task waits for one thing at a time, so the
 /// awaiter, which lives in the waiting frame, is all the bookkeeping there is.
 ///
 /// Life: `park` in await_suspend; then exactly one `wake`, by what is waited for or by `cancel`; then `finish` in
-/// await_resume.
+/// await_resume. Its destructor takes it out of whatever would wake it while `waiting()`: a loop that closes destroys the
+/// frames of tasks that did not end.
 /// Invariant: between park and wake the task knows this suspension and can cancel it.
 /// Threads: the task's loop only.
 class suspension {
@@ -25,6 +28,14 @@ class suspension {
   /// for either; the cancellation is then delivered at the next suspension.
   virtual bool cancel() noexcept = 0;
 
+  /// Asked in the task's turn after `wake_to_retry`: whether the wait is over. False goes on waiting.
+  virtual bool retry() noexcept { return true; }
+
+  /// What is waited for when that is a task, for the chain of awaits that debugging shows; else null.
+  virtual const task_base* awaited_task() const noexcept { return nullptr; }
+  /// What is waited for, in a word or two, for the same.
+  virtual std::string_view what() const noexcept { return "something"; }
+
  protected:
   suspension() = default;
   ~suspension() = default;
@@ -35,10 +46,10 @@ class suspension {
 
   /// Makes the task ready; it resumes in the loop's next round.
   void wake() noexcept;
-  void wake_cancelled() noexcept {
-    cancelled_ = true;
-    wake();
-  }
+  /// Makes the task ready to ask `retry`; until then it still waits, and can be cancelled. Pre: waiting, and not woken so.
+  void wake_to_retry() noexcept;
+  /// Ends the wait by cancellation, also after `wake_to_retry`.
+  void wake_cancelled() noexcept;
 
   /// Whether the await ends by cancellation, because `cancel` ended it or because the task was cancelled after it had been
   /// woken. Asked once, in await_resume, by awaiters that have something to give back.
@@ -46,13 +57,22 @@ class suspension {
 
   /// What await_resume ends with when there is nothing to give back. Errors: `cancelled`.
   void finish() {
-    if (take_cancelled()) throw cancelled{};
+    if (take_cancelled()) [[unlikely]]
+      throw_cancelled();
   }
+  /// Throws `cancelled` with the reason that the task's `cancel` was given.
+  [[noreturn]] void throw_cancelled();
 
   /// Whether the task is suspended here, neither woken nor cancelled.
   bool waiting() const noexcept;
   /// Whether the task was cancelled for good: then it no longer waits for what it has passed its cancellation on to.
   bool for_good() const noexcept;
+  /// The reason that the task's `cancel` was given last.
+  std::string_view reason() const noexcept;
+  /// The task that waits or waited here, or null.
+  task_base* waiter() const noexcept { return task_; }
+  /// The loop on which it resumes. Pre: suspended().
+  loop& resumes_on() const noexcept;
   /// Whether the await ever suspended.
   bool suspended() const noexcept { return task_ != nullptr; }
 

@@ -9,13 +9,13 @@ namespace troupe {
 namespace internal {
 constinit thread_local thread_state this_thread{};
 
-bool is_cancelled_error(const std::exception_ptr& error) noexcept {
+cancellation cancellation_of(const std::exception_ptr& error) noexcept {
   try {
     std::rethrow_exception(error);
-  } catch (const cancelled&) {
-    return true;
+  } catch (const cancelled& caught) {
+    return caught.reason.empty() ? cancellation::plain : cancellation::with_reason;
   } catch (...) {
-    return false;
+    return cancellation::none;
   }
 }
 
@@ -27,36 +27,75 @@ void report_unseen_error(const task_base& failed, const std::exception_ptr& erro
 void throw_awaits_itself(const task_base& awaited) {
   throw invalid_state("task '" + awaited.name() + "' awaits itself");
 }
+
+loop& running_loop(const char* what) {
+  loop* const home = loop::current();
+  if (home == nullptr)
+    throw invalid_state(std::string(what) + " needs a running loop, and none runs on this thread");
+  return *home;
+}
 }  // namespace internal
 
-task_base::task_base(loop& home, task_options options, std::source_location created_at)
-    : future_base(&task_base::step, home, 2), created_at_(created_at) {
+task_base::task_base(loop& home, std::coroutine_handle<> body, task_options options,
+                     std::source_location created_at)
+    : future_base(&task_base::step, home, 2),
+      resume_at_(body),
+      body_(body),
+      context_(internal::current_context()),
+      created_at_(created_at) {
   static std::atomic<std::uint32_t> made{0};
   number_ = internal::multi_threaded() ? made.fetch_add(1, std::memory_order_relaxed) + 1
                                        : made.load(std::memory_order_relaxed) + 1;
   if (!internal::multi_threaded()) made.store(number_, std::memory_order_relaxed);
-  if (!options.name.empty()) name_ = new std::string(options.name);
+  internal::context_data::retain(context_);
+  if (!options.name.empty()) set_name(options.name);
 }
 
-task_base::~task_base() { delete name_; }
+task_base::~task_base() {
+  internal::context_data::release(context_);
+  delete rarities_;
+}
 
-std::string task_base::name() const { return name_ ? *name_ : "task-" + std::to_string(number_); }
+std::string task_base::name() const {
+  return rarities_ != nullptr && !rarities_->name.empty() ? rarities_->name
+                                                          : "task-" + std::to_string(number_);
+}
 
-void task_base::start(std::coroutine_handle<> body) noexcept {
-  body_ = resume_at_ = body;
+void task_base::set_name(std::string_view name) {
+  if (rarities_ == nullptr) rarities_ = new rarities;
+  rarities_->name = name;
+}
+
+std::string_view task_base::reason() const noexcept {
+  return rarities_ != nullptr ? std::string_view(rarities_->reason) : std::string_view();
+}
+
+void task_base::keep_reason_of_request(std::string_view reason) noexcept {
+  if (rarities_ == nullptr) {
+    if (reason.empty()) return;
+    rarities_ = new rarities;
+  }
+  rarities_->reason = reason;
+}
+
+void task_base::start() noexcept {
   run = &task_base::first_step;
   home().push(*this);
 }
 
-void task_base::start_now(std::coroutine_handle<> body) noexcept {
-  body_ = resume_at_ = body;
+void task_base::start_now() noexcept {
+  auto& here = internal::this_thread;
+  task_base* const outer = here.current_task;
+  const int transfers_left = here.transfers_left;
   step(*this);
+  here.transfers_left = transfers_left;
+  here.current_task = outer;
 }
 
 void task_base::first_step(work& item) noexcept {
   auto& self = static_cast<task_base&>(item);
   self.run = &task_base::step;
-  if (self.must_cancel_ || self.for_good_) [[unlikely]] {
+  if (self.must_cancel_ || self.pressed_) [[unlikely]] {
     self.end();
   } else {
     step(item);
@@ -71,9 +110,18 @@ void task_base::step(work& item) noexcept {
   if (self.body_.done()) self.end();
 }
 
+void task_base::retry_step(work& item) noexcept {
+  auto& self = static_cast<task_base&>(item);
+  self.run = &task_base::step;
+  if (self.waiting_ != nullptr && !self.waiting_->retry()) return;
+  self.waiting_ = nullptr;
+  step(item);
+}
+
 void task_base::end() noexcept {
-  status how = collect();
-  body_ = resume_at_ = nullptr;
+  status how = collect(body_);
+  std::exchange(body_, nullptr).destroy();
+  resume_at_ = nullptr;
   // A request that met no suspension is not lost. What ends a task for good minds only that it ends.
   if (must_cancel_ && !for_good_ && how == status::value) [[unlikely]]
     how = status::cancelled;
@@ -82,10 +130,27 @@ void task_base::end() noexcept {
   owner_->remove(*this);
 }
 
-bool task_base::cancel() noexcept {
+void task_base::destroy_pending() noexcept {
+  run = [](work&) noexcept {};  // it may be in the ready chain
+  if (!body_) return;
+  // Destructors in the frame take their waits out of what would end them, and may ask who runs.
+  task_base* const outer = std::exchange(internal::this_thread.current_task, this);
+  std::exchange(body_, nullptr).destroy();
+  internal::this_thread.current_task = outer;
+  resume_at_ = nullptr;
+  waiting_ = nullptr;
+  complete(status::cancelled);
+}
+
+bool task_base::cancel(std::string_view reason) noexcept {
+  if (done()) {
+    mark_retrieved();
+    return false;
+  }
   // Asked again while it passes a request on: tasks that await each other in a circle.
-  if (done() || passing_on_) return false;
+  if (passing_on_) return false;
   ++cancel_requests_;
+  keep_reason_of_request(reason);
   // What it waits for takes the request, or nobody does and it is kept for the next suspension.
   passing_on_ = true;
   if (waiting_ == nullptr || !waiting_->cancel()) must_cancel_ = true;
@@ -100,6 +165,7 @@ int task_base::uncancel() noexcept {
 
 void task_base::cancel_for_good() noexcept {
   for_good_ = true;
+  pressed_ = true;
   cancel();
 }
 
@@ -109,7 +175,7 @@ void suspension::park(std::coroutine_handle<> handle) {
   task_ = current;
   current->resume_at_ = handle;
   current->waiting_ = this;
-  if ((current->must_cancel_ || current->for_good_) && cancel()) current->must_cancel_ = false;
+  if ((current->must_cancel_ || current->pressed_) && cancel()) current->must_cancel_ = false;
 }
 
 void suspension::wake() noexcept {
@@ -117,16 +183,36 @@ void suspension::wake() noexcept {
   task_->home().push(*task_);
 }
 
+void suspension::wake_to_retry() noexcept {
+  task_->run = &task_base::retry_step;
+  task_->home().push(*task_);
+}
+
+void suspension::wake_cancelled() noexcept {
+  cancelled_ = true;
+  if (task_->run == &task_base::retry_step) {
+    task_->waiting_ = nullptr;  // ready already, and not to ask any more
+  } else {
+    wake();
+  }
+}
+
 bool suspension::waiting() const noexcept { return task_ != nullptr && task_->waiting_ == this; }
 
 bool suspension::for_good() const noexcept { return task_->for_good_; }
 
+std::string_view suspension::reason() const noexcept { return task_->reason(); }
+
+loop& suspension::resumes_on() const noexcept { return task_->home(); }
+
 bool suspension::take_cancelled() noexcept {
-  if (!cancelled_ && !task_->must_cancel_ && !task_->for_good_) [[likely]]
+  if (!cancelled_ && !task_->must_cancel_ && !task_->pressed_) [[likely]]
     return false;
   task_->must_cancel_ = false;
   return true;
 }
+
+void suspension::throw_cancelled() { throw cancelled{std::string(reason())}; }
 
 namespace internal {
 
@@ -151,12 +237,12 @@ void task_list::remove(task_base& removed) noexcept {
     std::exchange(told_when_empty_, nullptr)(context_);
 }
 
-void task_list::abandon() noexcept {
-  for_each([](task_base& item) {
-    item.run = [](work&) noexcept {};  // somebody may still hold a promise or timer that wakes it
-    item.owner_ = nullptr;
-  });
-  first_ = last_ = nullptr;
+void task_list::destroy_pending() noexcept {
+  for_each([](task_base& item) { item.destroy_pending(); });
+}
+
+void task_list::let_go() noexcept {
+  while (first_ != nullptr) remove(*first_);
 }
 
 void task_list::cancel_all() noexcept {

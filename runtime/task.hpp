@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/context.hpp>
 #include <troupe/runtime/coro.hpp>
 #include <troupe/runtime/future.hpp>
 
@@ -12,10 +13,15 @@
 
 namespace troupe {
 
+namespace internal {
+class scope;
+}
+
 /// Trivially destructible on purpose: g++ 12 destroys an aggregate with a destructor twice when it is a temporary of a
 /// co_await expression, as in `co_await create_task(f(), {.name = "loader"})`.
 struct task_options {
   std::string_view name = {};  ///< shown in reports, copied; "task-N" when empty
+  bool eager = false;  ///< takes its first step inside create_task, up to where it first suspends
 };
 
 /// A coroutine on its way: what the loop steps, what can be cancelled, what somebody may wait for.
@@ -31,8 +37,9 @@ class task_base : public future_base {
 
   /// Asks the task to end: `cancelled` is thrown where it waits, or at its next suspension; before its first step it never
   /// runs, and when no suspension follows its value is dropped. Counted, as in asyncio: each accepted request raises
-  /// `cancelling`; requests that meet before they are delivered are one `cancelled`. Returns false when it is done already.
-  bool cancel() noexcept override;
+  /// `cancelling`; requests that meet before they are delivered are one `cancelled`, with the last `reason`. Returns false when
+  /// it is done already.
+  bool cancel(std::string_view reason = {}) noexcept override;
 
   /// Accepted requests to cancel, less those taken back.
   int cancelling() const noexcept { return cancel_requests_; }
@@ -44,42 +51,69 @@ class task_base : public future_base {
   void cancel_for_good() noexcept;
 
   std::string name() const;
+  void set_name(std::string_view name);
   const std::source_location& created_at() const noexcept { return created_at_; }
 
+  /// What it waits for; null when it is ready, running or done.
+  const suspension* waiting_for() const noexcept { return waiting_; }
+  /// The innermost coroutine that it is in. Null when done.
+  std::coroutine_handle<> innermost() const noexcept { return resume_at_; }
+
   /// Steps the task for the first time in the loop's next round. Called once, by whoever made it.
-  void start(std::coroutine_handle<> body) noexcept;
-  /// Steps it for the first time at once. Pre: no task runs on this thread.
-  void start_now(std::coroutine_handle<> body) noexcept;
+  void start() noexcept;
+  /// Steps it for the first time at once. Nothing else of the calling task goes on meanwhile.
+  void start_now() noexcept;
+
+  /// Whose task it is, which a task that it creates may share.
+  internal::task_list* owner() const noexcept { return owner_; }
 
  protected:
-  task_base(loop& home, task_options options, std::source_location created_at);
+  /// Takes over `body`, the frame.
+  task_base(loop& home, std::coroutine_handle<> body, task_options options,
+            std::source_location created_at);
   ~task_base() override;
 
-  /// Takes the result over from the coroutine, which has ended, destroys its frame, and tells how it ended.
-  virtual status collect() noexcept = 0;
+  /// Takes the result over from the coroutine at `body`, which has ended or never began, and tells how it ended.
+  virtual status collect(std::coroutine_handle<> body) noexcept = 0;
   /// Told after `collect` and before those who wait.
   virtual void on_ended(status) noexcept {}
+  std::string_view reason() const noexcept;
 
  private:
   friend class suspension;
   friend class internal::task_list;
+  friend class internal::scope;
+  friend internal::context_data*& internal::current_context() noexcept;
+
+  struct rarities {
+    std::string name;
+    std::string reason;
+  };
 
   static void first_step(work& item) noexcept;
   static void step(work& item) noexcept;
+  static void retry_step(work& item) noexcept;
   void end() noexcept;
+  void keep_reason_of_request(std::string_view reason) noexcept;
+  /// Ends it as it is, with the frame destroyed; nothing of it runs any more but the destructors in the frame.
+  void destroy_pending() noexcept;
 
   suspension* waiting_ = nullptr;      ///< what it waits for; null when ready or running
   std::coroutine_handle<> resume_at_;  ///< the innermost coroutine, to be resumed
   std::coroutine_handle<> body_;       ///< the outermost
   int cancel_requests_ = 0;
   bool must_cancel_ = false;  ///< a request waits for the next suspension
+  bool pressed_ =
+      false;  ///< every suspension throws: cancelled for good, or inside a cancelled scope
   bool for_good_ = false;
   bool passing_on_ = false;  ///< its request is on the way to what it waits for
   std::uint32_t number_ = 0;
   internal::task_list* owner_ = nullptr;
   task_base* previous_ = nullptr;  ///< neighbours in the owner's list
   task_base* next_ = nullptr;
-  std::string* name_ = nullptr;  ///< owned; null when it has only its number
+  internal::context_data* context_;   ///< one count
+  internal::scope* scope_ = nullptr;  ///< the innermost of its scopes
+  rarities* rarities_ = nullptr;      ///< owned; null when it has only its number
   std::source_location created_at_;
 };
 
@@ -99,8 +133,11 @@ class task_list {
 
   void cancel_all() noexcept;
   void cancel_all_for_good() noexcept;
-  /// Lets go of tasks that refuse to end: they never run again, and their frames are not freed.
-  void abandon() noexcept;
+  /// Destroys the frames of tasks that refuse to end; they never run again, and count as cancelled. They stay in the list, for
+  /// they may still be in their loop's ready chain.
+  void destroy_pending() noexcept;
+  /// Lets go of the tasks. Pre: `destroy_pending`, and they are in no chain any more.
+  void let_go() noexcept;
   /// Calls `told(context)` once, when the last task has gone. Pre: not empty.
   void when_empty(void (*told)(void*) noexcept, void* context) noexcept {
     told_when_empty_ = told;
@@ -123,64 +160,41 @@ class task_list {
   void* context_ = nullptr;
 };
 
-bool is_cancelled_error(const std::exception_ptr& error) noexcept;
+enum class cancellation : std::uint8_t { none, plain, with_reason };
+/// Whether `error` is `cancelled`.
+cancellation cancellation_of(const std::exception_ptr& error) noexcept;
 void report_unseen_error(const task_base& failed, const std::exception_ptr& error) noexcept;
 [[noreturn]] void throw_awaits_itself(const task_base& awaited);
 
 /// A task whose coroutine ends with a `T`.
 template <class T>
-class typed_task : public task_base, public pooled {
+class typed_task : public with_result<T, task_base>, public pooled {
  public:
   typed_task(loop& home, coro<T> body, task_options options, std::source_location created_at)
-      : task_base(home, options, created_at), body_(body.release()) {}
-
-  std::coroutine_handle<> body() const noexcept { return body_; }
-
-  T take() {
-    this->retrieved_ = true;
-    if (this->was_cancelled()) throw cancelled{};
-    return result_.take();
-  }
-  typename outcome<T>::value_type& get() {
-    if (!this->done())
-      throw invalid_state("the result of " + this->name() + " was asked for before it ended");
-    this->retrieved_ = true;
-    if (this->was_cancelled()) throw cancelled{};
-    return result_.get();
-  }
-  std::exception_ptr error() {
-    if (!this->done())
-      throw invalid_state("the error of " + this->name() + " was asked for before it ended");
-    this->retrieved_ = true;
-    if (this->was_cancelled()) throw cancelled{};
-    return result_.has_error() ? result_.error() : nullptr;
-  }
+      : with_result<T, task_base>(home, body.release(), options, created_at) {}
 
  protected:
   ~typed_task() override = default;
 
-  future_base::status collect() noexcept override {
-    auto& ended = body_.promise().result;
-    auto how = future_base::status::cancelled;
-    // Empty: cancelled before its first step.
-    if (ended.has_value() || (ended.has_error() && !is_cancelled_error(ended.error()))) [[likely]] {
-      result_.take_from(ended);
-      how = result_.has_value() ? future_base::status::value : future_base::status::error;
+  future_base::status collect(std::coroutine_handle<> body) noexcept override {
+    auto& ended = coro<T>::handle_type::from_address(body.address()).promise().result;
+    if (ended.has_value()) [[likely]] {
+      this->result_.take_from(ended);
+    } else if (ended.has_error()) {
+      const cancellation kind = cancellation_of(ended.error());
+      if (kind != cancellation::plain) this->result_.take_from(ended);
+      if (kind != cancellation::none) return future_base::status::cancelled;
+    } else {
+      this->keep_reason(this->reason());
+      return future_base::status::cancelled;
     }
-    body_.destroy();
-    body_ = nullptr;
-    return how;
+    return this->result_.has_value() ? future_base::status::value : future_base::status::error;
   }
 
   void destroy() noexcept override {
-    if (result_.has_error() && !this->retrieved_) {
-      report_unseen_error(*this, result_.error());
-    }
+    if (this->unseen_error()) report_unseen_error(*this, this->result_.error());
     delete this;
   }
-
-  outcome<T> result_;
-  typename coro<T>::handle_type body_;
 };
 
 }  // namespace internal
@@ -189,68 +203,56 @@ class typed_task : public task_base, public pooled {
 /// the loop (or the actor) that it was made on. A failure that no handle ever looks at is reported with the task's name and
 /// the place where it was created.
 ///
+/// `co_await t` gives everybody who awaits the same value, copied (where it can be copied; else the first takes it);
+/// `co_await std::move(t)`, as for any temporary, moves it out when this is the only handle.
 /// Threads: the task's loop.
 /// Cancel: cancelling a task that awaits this one cancels this one, as in asyncio.
 template <class T = void>
-class task {
+class task : public internal::result_handle<T, internal::typed_task<T>> {
+  using handle = internal::result_handle<T, internal::typed_task<T>>;
+
  public:
   using state = internal::typed_task<T>;
+  using handle::handle;
 
-  /// Takes over one count of `owned`.
-  explicit task(state& owned) noexcept : state_(&owned) {}
-  task(const task& other) noexcept : state_(other.state_) {
-    if (state_ != nullptr) state_->retain();
+  /// See `task_base`, which says what these do.
+  int cancelling() const { return this->checked().cancelling(); }
+  int uncancel() const { return this->checked().uncancel(); }
+  std::string name() const { return this->checked().name(); }
+  void set_name(std::string_view name) const { this->checked().set_name(name); }
+  const std::source_location& created_at() const { return this->checked().created_at(); }
+
+  /// A function that is kept with its identity, so that it can be removed again: copies are equal.
+  using callback = callable<void(const task&)>;
+  /// Calls `function` with this task in the round after the one in which it ended, in the order of adding.
+  void add_done_callback(callback function) const {
+    this->template add_callback<task>(std::move(function));
   }
-  task(task&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
-  task& operator=(task other) noexcept {
-    std::swap(state_, other.state_);
-    return *this;
-  }
-  ~task() {
-    if (state_ != nullptr) state_->release();
+  /// Takes out all that are copies of `function` and have not been called for; returns how many.
+  std::size_t remove_done_callback(const callback& function) const {
+    return internal::done_call<task>::remove(this->checked(), function);
   }
 
-  bool done() const { return checked().done(); }
-  bool was_cancelled() const { return checked().was_cancelled(); }
-  bool cancel() const { return checked().cancel(); }
-  int cancelling() const { return checked().cancelling(); }
-  int uncancel() const { return checked().uncancel(); }
-  std::string name() const { return checked().name(); }
-
-  /// Errors: what the coroutine threw; `cancelled`; `invalid_state` when it has not ended.
-  decltype(auto) result() const { return checked().get(); }
-  std::exception_ptr exception() const { return checked().error(); }
-
-  /// Waits for the end and moves the result out; awaited again, the result is what the first await left of it.
-  /// Errors: what the coroutine threw; `cancelled`; `invalid_state` when a task awaits itself.
-  auto operator co_await() const { return awaiter(checked()); }
-
-  task_base& base() const { return checked(); }
+  /// Waits for the end. Errors: what the coroutine threw; `cancelled`; `invalid_state` when a task awaits itself.
+  auto operator co_await() const& { return awaiter<false>(this->checked()); }
+  auto operator co_await() && { return awaiter<true>(this->checked()); }
 
  private:
-  class awaiter : public internal::completion_wait {
+  template <bool Last>
+  class awaiter : public internal::result_wait<T, state, Last> {
    public:
-    explicit awaiter(state& target) noexcept : completion_wait(target), target_(target) {}
+    using internal::result_wait<T, state, Last>::result_wait;
     void await_suspend(std::coroutine_handle<> handle) {
-      if (task_base::current() == &target_) [[unlikely]]
-        internal::throw_awaits_itself(target_);
-      completion_wait::await_suspend(handle);
+      auto& awaited = static_cast<state&>(this->target());
+      if (task_base::current() == &awaited) [[unlikely]]
+        internal::throw_awaits_itself(awaited);
+      internal::completion_wait::await_suspend(handle);
     }
-    T await_resume() {
-      check();
-      return target_.take();
+    const task_base* awaited_task() const noexcept override {
+      return &static_cast<const state&>(this->target());
     }
-
-   private:
-    state& target_;
+    std::string_view what() const noexcept override { return "a task"; }
   };
-
-  state& checked() const {
-    if (state_ == nullptr) throw invalid_state("use of a task handle that was moved from");
-    return *state_;
-  }
-
-  state* state_;
 };
 
 namespace internal {
@@ -261,9 +263,16 @@ task<T> make_task(loop& home, task_list& owner, coro<T> body, task_options optio
                   std::source_location created_at) {
   auto* const made = new typed_task<T>(home, std::move(body), options, created_at);
   owner.add(*made);
-  made->start(made->body());
+  if (options.eager) [[unlikely]] {
+    made->start_now();
+  } else {
+    made->start();
+  }
   return task<T>(*made);
 }
+
+/// The loop of this thread. Errors: `invalid_state`, saying that `what` needs one.
+loop& running_loop(const char* what);
 
 }  // namespace internal
 
@@ -273,10 +282,34 @@ task<T> make_task(loop& home, task_list& owner, coro<T> body, task_options optio
 template <class T>
 task<T> create_task(coro<T> body, task_options options = {},
                     std::source_location created_at = std::source_location::current()) {
-  loop* const home = loop::current();
-  if (home == nullptr)
-    throw invalid_state("create_task needs a running loop, and none runs on this thread");
-  return internal::make_task(*home, home->tasks(), std::move(body), options, created_at);
+  loop& home = internal::running_loop("create_task");
+  if (home.eager_tasks()) [[unlikely]]
+    options.eager = true;
+  return internal::make_task(home, home.tasks(), std::move(body), options, created_at);
+}
+
+/// The same on `home`, which may not run yet.
+/// Errors: `invalid_state` when it is closed.
+/// Threads: that of `home`.
+template <class T>
+task<T> create_task(loop& home, coro<T> body, task_options options = {},
+                    std::source_location created_at = std::source_location::current()) {
+  home.expect_open();
+  options.eager = false;
+  return internal::make_task(home, home.tasks(), std::move(body), options, created_at);
+}
+
+template <class T>
+decltype(auto) loop::run_until_complete(const task<T>& awaited) {
+  drive(awaited.base());
+  return awaited.base().share();
+}
+
+template <class T>
+T loop::run_until_complete(coro<T> body, std::source_location created_at) {
+  const task<T> main = create_task(*this, std::move(body), {.name = "main"}, created_at);
+  drive(main.base());
+  return main.base().take(1);
 }
 
 }  // namespace troupe

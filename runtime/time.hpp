@@ -21,11 +21,15 @@ constexpr time_point saturating_add(time_point start, duration delay) noexcept {
   return start + delay;
 }
 
+[[noreturn]] void throw_not_a_duration();
+
 /// `delay` in the clock's unit: rounded up, so that no wait is ever shorter than was said, and held at the clock's range.
+/// Errors: std::invalid_argument for what is not a number.
 template <class Rep, class Period>
-constexpr duration to_duration(std::chrono::duration<Rep, Period> delay) noexcept {
+constexpr duration to_duration(std::chrono::duration<Rep, Period> delay) {
   using seconds = std::chrono::duration<long double>;
   const seconds wanted = delay;
+  if (wanted.count() != wanted.count()) throw_not_a_duration();
   if (wanted >= seconds(duration::max())) return duration::max();
   if (wanted <= seconds(duration::min())) return duration::min();
   return std::chrono::ceil<duration>(delay);

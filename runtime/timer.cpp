@@ -1,12 +1,17 @@
 #include <troupe/runtime/timer.hpp>
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace troupe {
 
 namespace {
 constexpr std::size_t arity =
     4;  // shallower than a binary heap, and four children share a cache line or two
+}
+
+void internal::throw_not_a_duration() {
+  throw std::invalid_argument("a duration that is not a number");
 }
 
 void timer_queue::arm(timer& item, time_point deadline) {
@@ -55,9 +60,13 @@ std::size_t timer_queue::fire_due(time_point now) {
   return fired;
 }
 
-void timer_queue::clear() noexcept {
-  while (size_ != 0) heap_[--size_].item->place_ = timer::idle_place;
-  for (; lazy_ != nullptr; lazy_ = lazy_->next_) lazy_->place_ = timer::idle_place;
+void timer_queue::clear(timer::function forgotten) noexcept {
+  settle(time_point::min());
+  while (size_ != 0) {
+    timer& item = *heap_[--size_].item;
+    item.place_ = timer::idle_place;
+    forgotten(item);
+  }
 }
 
 void timer_queue::remove_at(std::size_t place) noexcept {

@@ -78,14 +78,17 @@ class timer_queue {
   std::size_t size() const noexcept { return size_; }
   bool has_lazy() const noexcept { return lazy_ != nullptr; }
 
+  /// Whether one with a deadline is due at `now`.
+  bool due(time_point now) const noexcept { return size_ != 0 && heap_[0].deadline <= now; }
+
   /// Gives the lazy timers their deadlines, counted from `now`.
   void settle(time_point now);
 
   /// The earliest deadline. Pre: `settle` was called and `size() != 0`.
   time_point earliest() const noexcept { return heap_[0].deadline; }
 
-  /// Forgets all timers; none of them is armed any more.
-  void clear() noexcept;
+  /// Forgets all timers and tells `forgotten` of each; none of them is armed any more.
+  void clear(timer::function forgotten) noexcept;
 
   /// Fires all that are due at `now`, by deadline and then in the order of arming. Returns how many.
   std::size_t fire_due(time_point now);

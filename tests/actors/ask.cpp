@@ -292,9 +292,9 @@ TEST_CASE("an actor cannot ask itself once it stops") {
 TEST_CASE("an ask times out after the time it was given, and no sooner") {
   auto body = []() -> coro<duration> {
     auto asked = spawn<calculator>();
-    const time_point before = loop::current()->now();
+    const time_point before = loop::current()->time();
     const std::string how = co_await ending(asked.ask(square_slowly{1, 1h}, 250ms));
-    co_return starts_with(how, "timeout: ") ? loop::current()->now() - before : duration::zero();
+    co_return starts_with(how, "timeout: ") ? loop::current()->time() - before : duration::zero();
   };
   CHECK(testing::run(body()) == 250ms);
 }
@@ -302,9 +302,9 @@ TEST_CASE("an ask times out after the time it was given, and no sooner") {
 TEST_CASE("an ask times out after five seconds unless it is told otherwise") {
   auto body = []() -> coro<duration> {
     auto asked = spawn<calculator>();
-    const time_point before = loop::current()->now();
+    const time_point before = loop::current()->time();
     const std::string how = co_await ending(asked.ask(square_slowly{1, 1h}));
-    co_return starts_with(how, "timeout: ") ? loop::current()->now() - before : duration::zero();
+    co_return starts_with(how, "timeout: ") ? loop::current()->time() - before : duration::zero();
   };
   CHECK(testing::run(body()) == 5s);
 }
@@ -483,7 +483,7 @@ TEST_CASE("cancelling a task that waits for an answer withdraws the request") {
     co_await settle();
     waiting.cancel();
     co_await settle();
-    const bool was_cancelled = waiting.was_cancelled();
+    const bool was_cancelled = waiting.cancelled();
     co_await sleep(2s);
     const int times = co_await asked.ask(handled{});
     co_return (was_cancelled ? "cancelled, " : "not cancelled, ") + std::to_string(times);

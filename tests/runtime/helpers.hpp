@@ -94,12 +94,6 @@ coro<std::string> ending(task<T> awaited) {
   }
 }
 
-/// Keeps what a run leaves behind reachable for the leak checker.
-inline std::vector<task<>>& left_behind() {
-  static auto* const tasks = new std::vector<task<>>;
-  return *tasks;
-}
-
 /// Options for runs in real time that must report no failure; `threads` loops.
 inline run_options real_time(failure_log& log, std::size_t threads = 1) {
   run_options options;

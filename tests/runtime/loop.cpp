@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -57,7 +58,7 @@ TEST_CASE("callbacks run in the order they were made ready") {
   const auto home = open_virtual();
   for (const char* name : {"a", "b", "c"}) home->call_soon([&log, name] { log.push_back(name); });
   CHECK(log.empty());
-  home->run();
+  home->run_forever();
   CHECK(log == journal{"a", "b", "c"});
 }
 
@@ -69,7 +70,7 @@ TEST_CASE("what a round makes ready runs in the next one") {
     home->call_soon([&] { log.push_back("c"); });
   });
   home->call_soon([&] { log.push_back("b"); });
-  home->run();
+  home->run_forever();
   CHECK(log == journal{"a", "b", "c"});
 }
 
@@ -78,17 +79,16 @@ TEST_CASE("what is posted from the loop's own thread keeps its order") {
   const auto home = open_virtual();
   for (const char* name : {"a", "b", "c"})
     home->call_soon_threadsafe([&log, name] { log.push_back(name); });
-  home->run();
+  home->run_forever();
   CHECK(log == journal{"a", "b", "c"});
 }
 
 TEST_CASE("a due timer fires after what was ready") {
   journal log;
   const auto home = open_virtual();
-  callback_timer due([&](callback_timer&) { log.push_back("timer"); });
-  home->timers().arm(due, home->now());
+  home->call_later(0s, [&] { log.push_back("timer"); });
   home->call_soon([&] { log.push_back("callback"); });
-  home->run();
+  home->run_forever();
   CHECK(log == journal{"callback", "timer"});
 }
 
@@ -101,9 +101,9 @@ TEST_CASE("stop ends the round and leaves the next one for the next run") {
     home->call_soon([&] { log.push_back("c"); });
   });
   home->call_soon([&] { log.push_back("b"); });
-  home->run();
+  home->run_forever();
   CHECK(log == journal{"a", "b"});
-  home->run();
+  home->run_forever();
   CHECK(log == journal{"a", "b", "c"});
 }
 
@@ -112,14 +112,14 @@ TEST_CASE("the loop that runs is known on its thread only while it runs") {
   loop* seen = nullptr;
   home->call_soon([&] { seen = loop::current(); });
   CHECK(loop::current() == nullptr);
-  home->run();
+  home->run_forever();
   CHECK(seen == home.get());
   CHECK(loop::current() == nullptr);
 }
 
 TEST_CASE("a loop on virtual time returns when nothing can ever run again") {
   const auto home = open_virtual();
-  home->run();
+  home->run_forever();
   CHECK(home->stalled());
 }
 
@@ -135,9 +135,9 @@ TEST_CASE("virtual time stands still while anything is ready") {
     }
   };
   callback_timer due([&](callback_timer&) { log.push_back("timer"); });
-  home->timers().arm(due, home->now() + 1ns);
+  home->timers().arm(due, home->time() + 1ns);
   home->call_soon(again);
-  home->run();
+  home->run_forever();
   CHECK(log == journal{"turns", "timer"});
 }
 
@@ -150,7 +150,7 @@ TEST_CASE("a callback that throws is reported and the loop goes on") {
   home->call_soon([] { throw std::runtime_error("thrown by a callback"); });
   home->call_soon([&] { ran.push_back("next"); });
   home->call_soon_threadsafe([] { throw 42; });
-  home->run();
+  home->run_forever();
   CHECK(ran == journal{"next"});
   CHECK(log.count("thrown by a callback") == 1);
   CHECK(log.count("type int") == 1);
@@ -161,7 +161,7 @@ TEST_CASE("a callback is destroyed once it has run") {
   const auto home = open_virtual();
   home->call_soon([held = counted(alive)] { static_cast<void>(held); });
   CHECK(alive == 1);
-  home->run();
+  home->run_forever();
   CHECK(alive == 0);
 }
 
@@ -185,7 +185,7 @@ TEST_CASE("posts of eight threads all arrive, in the order of each thread") {
       }
     });
   }
-  home->run();
+  home->run_forever();
   for (std::thread& poster : posters) poster.join();
   CHECK(received == threads * each);
   CHECK(in_order);
@@ -205,7 +205,7 @@ TEST_CASE("a sleeping loop wakes on a post") {
     }
     home->call_soon_threadsafe([&] { home->stop(); });
   });
-  home->run();
+  home->run_forever();
   asker.join();
   CHECK(answered == turns);
 }
@@ -213,9 +213,9 @@ TEST_CASE("a sleeping loop wakes on a post") {
 TEST_CASE("a loop asleep until a far timer wakes on a post") {
   const auto home = loop::open();
   callback_timer far([](callback_timer&) {});
-  home->timers().arm(far, home->now() + 1h);
+  home->timers().arm(far, home->time() + 1h);
   std::thread poster([&] { home->call_soon_threadsafe([&] { home->stop(); }); });
-  home->run();
+  home->run_forever();
   poster.join();
   CHECK(far.armed());
   home->timers().cancel(far);
@@ -228,10 +228,10 @@ TEST_CASE("two loops answer each other") {
   int hits = 0;
   std::function<void()> to_left;
   std::function<void()> to_right = [&] {
-    if (!right->call_soon_threadsafe(to_left)) std::abort();
+    if (!right->post_call(to_left)) std::abort();
   };
   to_left = [&] {
-    if (!left->call_soon_threadsafe([&] {
+    if (!left->post_call([&] {
           if (++hits == turns) {
             right->call_soon_threadsafe([&] { right->stop(); });
             left->stop();
@@ -243,8 +243,8 @@ TEST_CASE("two loops answer each other") {
     }
   };
   left->call_soon(to_right);
-  std::thread other([&] { right->run(); });
-  left->run();
+  std::thread other([&] { right->run_forever(); });
+  left->run_forever();
   other.join();
   CHECK(hits == turns);
 }
@@ -286,8 +286,8 @@ TEST_CASE("a callback that makes itself ready for ever starves neither timers no
       });
     });
   });
-  home->timers().arm(due, home->now() + 100us);
-  home->run();
+  home->timers().arm(due, home->time() + 100us);
+  home->run_forever();
   poster.join();
   CHECK(log == journal{"timer", "post"});
 }
@@ -305,8 +305,8 @@ TEST_CASE("a lazy timer armed by a firing timer wakes the sleeping loop") {
     log.push_back("first");
     home->timers().arm_lazily(second, 100us);
   });
-  home->timers().arm(first, home->now());
-  home->run();
+  home->timers().arm(first, home->time());
+  home->run_forever();
   CHECK(log == journal{"first", "second"});
 }
 
@@ -321,8 +321,8 @@ TEST_CASE("a lazy timer armed by a timer that ended a sleep wakes the loop again
     log.push_back("first");
     home->timers().arm_lazily(second, 100us);
   });
-  home->timers().arm(first, home->now() + 200us);
-  home->run();
+  home->timers().arm(first, home->time() + 200us);
+  home->run_forever();
   CHECK(log == journal{"first", "second"});
 }
 
@@ -330,10 +330,11 @@ TEST_CASE("a timer earlier than the one the loop sleeps for ends the sleep") {
   const auto home = loop::open();
   callback_timer late([](callback_timer&) {});
   callback_timer early([&](callback_timer&) { home->stop(); });
-  home->timers().arm(late, home->now() + 1h);
-  std::thread poster(
-      [&] { home->call_soon_threadsafe([&] { home->timers().arm(early, home->now() + 100us); }); });
-  home->run();
+  home->timers().arm(late, home->time() + 1h);
+  std::thread poster([&] {
+    home->call_soon_threadsafe([&] { home->timers().arm(early, home->time() + 100us); });
+  });
+  home->run_forever();
   poster.join();
   CHECK(late.armed());
   home->timers().cancel(late);
@@ -347,11 +348,11 @@ TEST_CASE("a timer cancelled before its time does not end the sleep of a later o
     log.push_back("later");
     home->stop();
   });
-  home->timers().arm(cancelled_one, home->now() + 300us);
-  home->timers().arm(later, home->now() + 600us);
+  home->timers().arm(cancelled_one, home->time() + 300us);
+  home->timers().arm(later, home->time() + 600us);
   callback_timer canceller([&](callback_timer&) { home->timers().cancel(cancelled_one); });
-  home->timers().arm(canceller, home->now() + 100us);
-  home->run();
+  home->timers().arm(canceller, home->time() + 100us);
+  home->run_forever();
   CHECK(log == journal{"later"});
 }
 
@@ -365,7 +366,7 @@ TEST_CASE("a closed loop refuses what is posted") {
   home = {};
   noting_work item(runs);
   CHECK_FALSE(closed->post(item));
-  CHECK_FALSE(closed->call_soon_threadsafe([held = counted(alive)] { static_cast<void>(held); }));
+  CHECK_FALSE(closed->post_call([held = counted(alive)] { static_cast<void>(held); }));
   CHECK(runs == 0);
   CHECK(alive == 0);
 }
@@ -403,7 +404,8 @@ TEST_CASE("a callback run by the closing of its loop may make a task") {
   CHECK(alive == 0);
 }
 
-TEST_CASE("a task that never ends does not keep its loop from closing") {
+TEST_CASE("a task that never ends does not keep its loop from closing, and is destroyed") {
+  failure_log log;
   auto body = []() -> coro<> {
     for (;;) {
       try {
@@ -413,9 +415,13 @@ TEST_CASE("a task that never ends does not keep its loop from closing") {
     }
   };
   auto home = open_virtual();
-  home->call_soon_threadsafe([&] { left_behind().push_back(create_task(body())); });
+  home->set_failure_handler(log.handler());
+  std::optional<task<>> made;
+  home->call_soon_threadsafe([&] { made = create_task(body(), {.name = "endless"}); });
   home = {};
-  CHECK_FALSE(left_behind().back().done());
+  CHECK(made->cancelled());
+  CHECK(log.count("destroyed while still pending") == 1);
+  CHECK(log.count("endless") == 1);
 }
 
 TEST_CASE("a timer still armed when its loop closes never fires") {
@@ -423,12 +429,12 @@ TEST_CASE("a timer still armed when its loop closes never fires") {
   callback_timer forgotten([&](callback_timer&) { ++fired; });
   {
     const auto home = open_virtual();
-    home->timers().arm(forgotten, home->now() + 1h);
+    home->timers().arm(forgotten, home->time() + 1h);
   }
   CHECK_FALSE(forgotten.armed());
   // The next loop uses the memory of the closed one.
   const auto next = open_virtual();
-  next->run();
+  next->run_forever();
   CHECK(fired == 0);
 }
 
@@ -437,14 +443,14 @@ TEST_CASE("a loop may close as soon as it has received the post of another threa
     auto home = loop::open();
     std::atomic<bool> first_posted{false};
     std::thread poster([&, posting = home.get()] {
-      posting->call_soon_threadsafe([] {});
+      posting->post_call([] {});
       first_posted = true;
-      posting->call_soon_threadsafe([posting] { posting->stop(); });
+      posting->post_call([posting] { posting->stop(); });
     });
     callback_timer soon(
-        [&](callback_timer& self) { home->timers().arm(self, home->now() + 10us); });
-    home->timers().arm(soon, home->now());
-    home->run();
+        [&](callback_timer& self) { home->timers().arm(self, home->time() + 10us); });
+    home->timers().arm(soon, home->time());
+    home->run_forever();
     home = {};
     poster.join();
   }
