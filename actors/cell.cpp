@@ -413,6 +413,18 @@ void actor_roots::stop_last() noexcept {
   if (last_ != nullptr) last_->request_stop();
 }
 
+void cell::each_task(const callable<void(task_base&)>& visit) const {
+  if (const cell_extra* const known = extra_.load(std::memory_order_relaxed))
+    known->tasks.for_each([&](task_base& each) { visit(each); });
+  for (const cell* child = last_child_; child != nullptr; child = child->previous_) {
+    if (child->home_ == home_) child->each_task(visit);
+  }
+}
+
+void actor_roots::each_task(const callable<void(task_base&)>& visit) const {
+  for (const cell* root = last_; root != nullptr; root = root->previous_) root->each_task(visit);
+}
+
 std::string actor_roots::unfinished() const {
   std::string names;
   for (const cell* root = last_; root != nullptr; root = root->previous_) {

@@ -176,6 +176,8 @@ class cell : public work {
   void child_gone(cell& child) noexcept;
   /// Left behind by a shutdown that did not end in time: a later loop in the memory of this one must not run it.
   void abandon() noexcept;
+  /// Its tasks and those of its descendants on this loop.
+  void each_task(const callable<void(task_base&)>& visit) const;
   /// After `abandon`, when no chain holds it any more: destroys the object, and gives up the count of its life.
   void let_go() noexcept;
   void free() noexcept;
@@ -221,6 +223,7 @@ class actor_roots final : public loop_service {
   void let_go() noexcept override;
   bool finished() const override { return last_ == nullptr; }
   std::string unfinished() const override;
+  void each_task(const callable<void(task_base&)>& visit) const override;
   ~actor_roots() override;
 
   void add(cell& root) noexcept;

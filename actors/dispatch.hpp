@@ -4,6 +4,7 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/actors/reply_to.hpp>
+#include <troupe/runtime/body.hpp>
 #include <troupe/runtime/coro.hpp>
 #include <troupe/runtime/task.hpp>
 
@@ -15,11 +16,6 @@
 #include <utility>
 
 namespace troupe::internal {
-
-template <class T>
-inline constexpr bool is_coro = false;
-template <class T>
-inline constexpr bool is_coro<coro<T>> = true;
 
 /// The cell of actors of class `A`, with the object in it.
 template <class A>

@@ -57,11 +57,13 @@ class stopwatch {
 // it took. The count doubles until a trial is long enough to be believed, which is also the warm-up;
 // then trials are added up until `seconds` have been measured. The count is a multiple of 8 * chunk,
 // so eight senders share it evenly, and at most `limit`, which bounds what can pile up in a mailbox
-// without a bound.
+// without a bound. `first` is the count to begin with; when it is the limit too, all trials do as
+// many.
 class course {
  public:
-  explicit course(const request& wanted, std::int64_t limit = 1 << 20)
-      : budget_(wanted.seconds * 1e9), limit_(limit) {}
+  explicit course(const request& wanted, std::int64_t limit = 1 << 20,
+                  std::int64_t first = 8 * chunk)
+      : budget_(wanted.seconds * 1e9), limit_(limit), count_(first) {}
 
   bool goes_on() const { return total_ < budget_; }
   std::int64_t count() const { return count_; }
@@ -79,7 +81,7 @@ class course {
  private:
   double budget_;
   std::int64_t limit_;
-  std::int64_t count_ = 8 * chunk;
+  std::int64_t count_;
   bool warm_ = false;
   double total_ = 0;
   double operations_ = 0;
@@ -88,8 +90,9 @@ class course {
 // Nanoseconds per operation. `run(n)` does n operations and returns the nanoseconds they took, so
 // setting up and tearing down stay outside.
 template <class Run>
-double per_operation(const request& wanted, Run run, std::int64_t limit = 1 << 20) {
-  course trials(wanted, limit);
+double per_operation(const request& wanted, Run run, std::int64_t limit = 1 << 20,
+                     std::int64_t first = 8 * chunk) {
+  course trials(wanted, limit, first);
   while (trials.goes_on()) trials.took(run(trials.count()));
   return trials.per_operation();
 }

@@ -13,113 +13,48 @@
 #include <string_view>
 #include <utility>
 
+#include "actors.hpp"
+#include "harness.hpp"
+
 namespace {
 
-using troupe::actor;
-using troupe::actor_ref;
 using troupe::coro;
-using troupe::protocol;
-
-/// After so many spawns the maker goes to the back of the queue, as in the case `spawn` of the suite.
-constexpr std::int64_t chunk = 256;
 
 // --- pingpong: one message, there or back -------------------------------------------------------
 
-struct ball {};
-struct partner_is {
-  actor_ref<protocol<ball>> partner;
-};
-struct serve {
-  std::int64_t messages;
-  troupe::promise<int> done;
-};
-
-class player : public actor<protocol<ball, partner_is, serve>> {
- public:
-  void on(ball) {
-    if ((left_ -= 2) <= 0) {
-      done_.set_value(0);
-    } else {
-      partner_.tell(ball{});
-    }
-  }
-  void on(partner_is p) { partner_ = std::move(p.partner); }
-  void on(serve s) {
-    left_ = s.messages;
-    done_ = std::move(s.done);
-    partner_.tell(ball{});
-  }
-
- private:
-  actor_ref<protocol<ball>> partner_;
-  std::int64_t left_ = 0;
-  troupe::promise<int> done_;
-};
-
-class returner : public actor<protocol<ball, partner_is>> {
- public:
-  void on(ball) { partner_.tell(ball{}); }
-  void on(partner_is p) { partner_ = std::move(p.partner); }
-
- private:
-  actor_ref<protocol<ball>> partner_;
-};
-
 coro<void> pingpong(std::int64_t count) {
-  auto a = troupe::spawn<player>();
-  auto b = troupe::spawn<returner>();
-  a.tell(partner_is{b});
-  b.tell(partner_is{a});
+  auto a = troupe::spawn<bench::player>();
+  auto b = troupe::spawn<bench::returner>();
+  a.tell(bench::partner_is{b});
+  b.tell(bench::partner_is{a});
   troupe::promise<int> done;
   auto over = done.get_future();
-  a.tell(serve{count, std::move(done)});
+  a.tell(bench::serve{count, std::move(done)});
   co_await over;
 }
 
 // --- ask: one round trip, plain handler, default time-out ---------------------------------------
 
-struct question {
-  using reply = std::int64_t;
-  std::int64_t value;
-};
-
-class oracle : public actor<protocol<question>> {
- public:
-  std::int64_t on(question q) { return q.value + 1; }
-};
-
 coro<void> ask(std::int64_t count) {
-  auto to = troupe::spawn<oracle>();
+  auto to = troupe::spawn<bench::oracle>();
   std::int64_t value = 0;
-  while (value != count) value = co_await to.ask(question{value});
+  while (value != count) value = co_await to.ask(bench::question{value});
 }
 
 // --- spawn: an actor is made, gets one message and dies -----------------------------------------
 
-struct die {};
-
-class mayfly : public actor<protocol<die>> {
- public:
-  void on(die) { stop(); }
-
- private:
-  [[maybe_unused]] std::int64_t state_ = 0;
-};
-
 coro<void> spawn(std::int64_t count) {
   for (std::int64_t made = 1; made <= count; ++made) {
-    troupe::spawn<mayfly>().tell(die{});
-    if (made % chunk == 0) co_await troupe::sleep(std::chrono::seconds(0));
+    troupe::spawn<bench::mayfly>().tell(bench::die{});
+    if (made % bench::chunk == 0) co_await troupe::sleep(std::chrono::seconds(0));
   }
 }
 
 // --- task: created, awaited, done ---------------------------------------------------------------
 
-coro<std::int64_t> successor(std::int64_t value) { co_return value + 1; }
-
 coro<void> task(std::int64_t count) {
   std::int64_t value = 0;
-  while (value != count) value = co_await troupe::create_task(successor(value));
+  while (value != count) value = co_await troupe::create_task(bench::successor(value));
 }
 
 // --- yield: sleep(0), once round the loop -------------------------------------------------------

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "actors.hpp"
 #include "harness.hpp"
 
 namespace {
@@ -25,58 +26,17 @@ using finished = troupe::promise<int>;
 
 // --- pingpong: two actors, one message in flight ----------------------------------------------------------------------
 
-struct ball {};
-struct partner_is {
-  actor_ref<protocol<ball>> partner;
-};
-struct serve {
-  std::int64_t messages;
-  finished done;
-};
-using player_protocol = protocol<ball, partner_is, serve>;
-
-class player : public actor<player_protocol> {
- public:
-  void on(ball) {
-    if ((left_ -= 2) <= 0) {
-      done_.set_value(0);
-    } else {
-      partner_.tell(ball{});
-    }
-  }
-  void on(partner_is p) { partner_ = std::move(p.partner); }
-  void on(serve s) {
-    left_ = s.messages;
-    done_ = std::move(s.done);
-    partner_.tell(ball{});
-  }
-
- private:
-  actor_ref<protocol<ball>> partner_;
-  std::int64_t left_ = 0;
-  finished done_;
-};
-
-class returner : public actor<protocol<ball, partner_is>> {
- public:
-  void on(ball) { partner_.tell(ball{}); }
-  void on(partner_is p) { partner_ = std::move(p.partner); }
-
- private:
-  actor_ref<protocol<ball>> partner_;
-};
-
 coro<double> pingpong(bench::request wanted) {
-  auto a = troupe::spawn<player>();
-  auto b = troupe::spawn<returner>(wanted.loops > 1 ? place::on(1) : place::here);
-  a.tell(partner_is{b});
-  b.tell(partner_is{a});
+  auto a = troupe::spawn<bench::player>();
+  auto b = troupe::spawn<bench::returner>(wanted.loops > 1 ? place::on(1) : place::here);
+  a.tell(bench::partner_is{b});
+  b.tell(bench::partner_is{a});
   bench::course trials(wanted);
   while (trials.goes_on()) {
     finished done;
     auto over = done.get_future();
     const bench::stopwatch watch;
-    a.tell(serve{trials.count(), std::move(done)});
+    a.tell(bench::serve{trials.count(), std::move(done)});
     co_await over;
     trials.took(watch.nanoseconds());
   }
@@ -154,23 +114,13 @@ coro<double> fanin(bench::request wanted) {
 
 // --- ask: request and answer ------------------------------------------------------------------------------------------
 
-struct question {
-  using reply = std::int64_t;
-  std::int64_t value;
-};
-
-class oracle : public actor<protocol<question>> {
- public:
-  std::int64_t on(question q) { return q.value + 1; }
-};
-
 coro<double> ask(bench::request wanted) {
-  auto to = troupe::spawn<oracle>(wanted.loops > 1 ? place::on(1) : place::here);
+  auto to = troupe::spawn<bench::oracle>(wanted.loops > 1 ? place::on(1) : place::here);
   bench::course trials(wanted);
   while (trials.goes_on()) {
     const bench::stopwatch watch;
     std::int64_t value = 0;
-    while (value != trials.count()) value = co_await to.ask(question{value});
+    while (value != trials.count()) value = co_await to.ask(bench::question{value});
     trials.took(watch.nanoseconds());
   }
   co_return trials.per_operation();
@@ -178,24 +128,18 @@ coro<double> ask(bench::request wanted) {
 
 // --- spawn: an actor is made, gets one message and dies ----------------------------------------------------------------
 
-struct die {};
-
 /// How many mayflies have died on a loop. Only that loop writes it, so counting needs no locked instruction.
 struct alignas(64) death_toll {
   std::atomic<std::int64_t> count{0};
 };
 death_toll dead[2];
 
-class mayfly : public actor<protocol<die>> {
+class counted_mayfly : public bench::mayfly {
  public:
-  ~mayfly() {
+  ~counted_mayfly() {
     auto& count = dead[troupe::loop::current()->index()].count;
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  void on(die) { stop(); }
-
- private:
-  std::int64_t state_ = 0;
 };
 
 std::int64_t all_dead() {
@@ -210,7 +154,7 @@ coro<double> spawn(bench::request wanted) {
     const std::int64_t before = all_dead();
     const bench::stopwatch watch;
     for (std::int64_t made = 1; made <= trials.count(); ++made) {
-      troupe::spawn<mayfly>(where).tell(die{});
+      troupe::spawn<counted_mayfly>(where).tell(bench::die{});
       if (made % bench::chunk == 0) co_await troupe::sleep(std::chrono::seconds(0));
     }
     while (all_dead() - before != trials.count()) co_await troupe::sleep(std::chrono::seconds(0));
@@ -280,9 +224,9 @@ coro<double> ring(bench::request wanted) {
 // --- idle: resident bytes of an actor that does nothing ----------------------------------------------------------------
 
 coro<double> idle(bench::request) {
-  std::vector<actor_ref<protocol<die>>> all(bench::idle_actors);
+  std::vector<actor_ref<protocol<bench::die>>> all(bench::idle_actors);
   const double before = bench::resident_bytes();
-  for (auto& each : all) each = troupe::spawn<mayfly>();
+  for (auto& each : all) each = troupe::spawn<bench::mayfly>();
   co_await troupe::sleep(std::chrono::seconds(0));
   co_return (bench::resident_bytes() - before) / bench::idle_actors;
 }

@@ -76,8 +76,11 @@ class context {
   }
 
   /// Calls `function` in this context; what it sets is seen afterwards by those who run in this context object.
+  /// Errors: `invalid_state` when something runs in this object already.
   template <class Function>
   decltype(auto) run(Function&& function) {
+    if (entered_)
+      throw invalid_state("a context was entered that something runs in already: copy it");
     const entered guard(*this);
     return std::forward<Function>(function)();
   }
@@ -88,11 +91,15 @@ class context {
     ~entered() { swap(); }
     entered(const entered&) = delete;
     entered& operator=(const entered&) = delete;
-    void swap() noexcept { std::swap(internal::current_context(), mine.data_); }
+    void swap() noexcept {
+      mine.entered_ = !mine.entered_;
+      std::swap(internal::current_context(), mine.data_);
+    }
     context& mine;
   };
 
   internal::context_data* data_ = nullptr;
+  bool entered_ = false;
 };
 
 /// A variable of which every task has its own value, inherited from whoever created the task, like asyncio's ContextVar: the

@@ -8,7 +8,9 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <source_location>
 #include <utility>
 
 namespace troupe {
@@ -56,6 +58,9 @@ inline void resume(std::coroutine_handle<> handle) {
 #endif
 }
 
+/// Tells the frames of `coro` from those of other kinds, where only an address is known.
+inline constexpr std::uint32_t coro_mark = 0x74726f75;
+
 struct promise_base : pooled {
   struct final_awaiter {
     bool await_ready() const noexcept { return false; }
@@ -70,7 +75,19 @@ struct promise_base : pooled {
   final_awaiter final_suspend() const noexcept { return {}; }
 
   std::coroutine_handle<> continuation = std::noop_coroutine();
+  std::source_location
+      where;  ///< of the function; once it is awaited, of that await, in the frame that waits
+  std::uint32_t mark = coro_mark;
 };
+
+/// The promise of a frame of `coro`, or null when it is of another kind. For debugging.
+inline const promise_base* promise_at(std::coroutine_handle<> frame) noexcept {
+  if (!frame || frame == std::noop_coroutine()) return nullptr;
+  const auto& found = std::coroutine_handle<promise_base>::from_address(frame.address()).promise();
+  return found.mark == coro_mark ? &found : nullptr;
+}
+
+void report_never_awaited(const std::source_location& made) noexcept;
 
 template <class T>
 struct coro_promise : promise_base {
@@ -111,7 +128,11 @@ template <class T>
 class [[nodiscard("a coro does nothing until it is awaited or made into a task")]] coro {
  public:
   struct promise_type : internal::coro_promise<T> {
-    coro get_return_object() noexcept {
+    coro get_return_object(std::source_location here = std::source_location::current()) noexcept {
+      static_assert(
+          alignof(promise_type) <= internal::pool_granule,
+          "a coroutine whose result needs more than 16-byte alignment: keep it behind a pointer");
+      this->where = here;
       return coro(std::coroutine_handle<promise_type>::from_promise(*this));
     }
   };
@@ -150,8 +171,11 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
   struct awaiter {
     explicit awaiter(handle_type handle) noexcept : child(handle) {}
     bool await_ready() const noexcept { return false; }
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) const noexcept {
+    std::coroutine_handle<> await_suspend(
+        std::coroutine_handle<> parent,
+        std::source_location here = std::source_location::current()) const noexcept {
       child.promise().continuation = parent;
+      child.promise().where = here;
       return internal::transfer(child);
     }
     T await_resume() const { return child.promise().result.take(); }
@@ -161,7 +185,10 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
 
   explicit coro(handle_type handle) noexcept : handle_(handle) {}
   void reset() noexcept {
-    if (handle_) handle_.destroy();
+    if (!handle_) return;
+    if (!started_) [[unlikely]]
+      internal::report_never_awaited(handle_.promise().where);
+    handle_.destroy();
     handle_ = nullptr;
   }
 

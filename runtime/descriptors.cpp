@@ -89,7 +89,11 @@ class watched_descriptors final : public loop_service {
     if (found->second->unused()) {
       all_.erase(found);
     } else {
-      found->second->watch();
+      try {
+        found->second->watch();
+      } catch (...) {
+        all_.erase(found);  // it has been closed: nothing will come of the other way either
+      }
     }
     return true;
   }

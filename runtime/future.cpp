@@ -1,5 +1,7 @@
 #include <troupe/runtime/future.hpp>
 
+#include <stdexcept>
+
 namespace troupe {
 
 void future_base::add_observer(internal::observer& added) noexcept {
@@ -32,6 +34,10 @@ void report_unseen(const failure_report& report) noexcept {
   }
 }
 
+void expect_error(const std::exception_ptr& error) {
+  if (!error) throw std::invalid_argument("a promise was to be broken by an error that is none");
+}
+
 void throw_not_done() {
   throw invalid_state("a result was asked for before there is one: await it, or ask done() first");
 }
@@ -39,6 +45,15 @@ void throw_not_done() {
 void throw_moved_out() {
   throw invalid_state(
       "a result that cannot be copied was awaited a second time: the first await took it");
+}
+
+void throw_of_another_loop() {
+  if (loop::current() == nullptr)
+    throw invalid_state("an await outside a loop: run the coroutine by run or create_task");
+  throw invalid_state(
+      "an await of a task or future of another loop: `co_await on(that_loop)` first, or let a "
+      "promise bring the "
+      "result here");
 }
 
 std::exception_ptr cancelled_error(std::string_view reason) {

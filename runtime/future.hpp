@@ -54,6 +54,11 @@ class future_base : public work {
   /// The error, `cancelled` among them, or null when it ended with a value. Looks at it: it is no longer reported. Pre: done.
   virtual std::exception_ptr error() noexcept = 0;
 
+  /// This as a task, or null.
+  virtual const task_base* as_task() const noexcept { return nullptr; }
+  /// Calls `visit` for each future or task that this is made of, for debugging.
+  virtual void each_part(const callable<void(const future_base&)>&) const {}
+
   /// Calls `added.notify` when done, in the order of adding. Pre: not done.
   void add_observer(internal::observer& added) noexcept;
   /// Pre: `removed` was added and not notified.
@@ -86,6 +91,7 @@ class future_base : public work {
   /// Ends with `result` and notifies. Pre: pending; on the home loop.
   void complete(status result) noexcept;
 
+  bool awaited() const noexcept { return first_ != nullptr; }
   std::uint32_t uses() const noexcept { return count_.value(); }
 
   bool retrieved_ = false;  ///< somebody has seen the result
@@ -104,8 +110,11 @@ namespace internal {
 /// Hands the failure of a result that nobody looked at to the running loop's failure handler, and prints it where none runs.
 void report_unseen(const failure_report& report) noexcept;
 
+/// Errors: std::invalid_argument for a null.
+void expect_error(const std::exception_ptr& error);
 [[noreturn]] void throw_not_done();
 [[noreturn]] void throw_moved_out();
+[[noreturn]] void throw_of_another_loop();
 std::exception_ptr cancelled_error(std::string_view reason);
 
 /// Waits until a future or task is done. Cancelling the wait cancels what is waited for, as in asyncio.
@@ -121,16 +130,22 @@ class completion_wait : public suspension, private observer {
   }
 
   bool await_ready() const noexcept { return target_.done(); }
-  void await_suspend(std::coroutine_handle<> handle) {
+  void await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current()) {
+    if (&target_.home() != loop::current()) [[unlikely]]
+      throw_of_another_loop();
     // The handle that is awaited may be given another state before this resumes.
     target_.retain();
     target_.add_observer(*this);
-    park(handle);
+    park(handle, here);
   }
   void check() {
     if (suspended()) finish();
   }
   bool cancel() noexcept override;
+  void each_awaited(const callable<void(const future_base&)>& visit) const override {
+    visit(target_);
+  }
   std::string_view what() const noexcept override { return "a future"; }
 
  protected:
@@ -218,11 +233,13 @@ using typed_future = with_result<T>;
 
 /// A callback of the user's, run in the round after the one in which `target` ended.
 template <class Handle>
-class done_call final : public observer, public scheduled_call {
+class done_call final : public observer, public scheduled_call, private loop_bound {
  public:
   using function = callable<void(const Handle&)>;
   done_call(typename Handle::state& target, function given)
-      : observer(&done_call::on_done), target_(target), function_(std::move(given)) {}
+      : observer(&done_call::on_done), target_(target), function_(std::move(given)) {
+    bind(target.home());
+  }
 
   /// Takes out those that hold `wanted`; returns how many.
   static std::size_t remove(future_base& target, const function& wanted) noexcept {
@@ -243,9 +260,15 @@ class done_call final : public observer, public scheduled_call {
  private:
   static void on_done(observer& self) noexcept {
     auto& call = static_cast<done_call&>(self);
+    call.unbind();
     call.target_.retain();
     call.told_ = true;
     call.target_.home().push(call);
+  }
+  void home_closes() noexcept override {
+    target_.remove_observer(*this);
+    unbind();
+    this->release();
   }
   void invoke() override { function_(Handle(call_target())); }
   void drop() noexcept override {
@@ -318,6 +341,7 @@ class result_handle {
   /// Adds `function`, taken as `Handle`'s callback.
   template <class Handle>
   void add_callback(typename done_call<Handle>::function function) const {
+    checked().home().expect_open();
     auto* const call = new done_call<Handle>(checked(), std::move(function));
     if (checked().done()) {
       call->notify(*call);
@@ -487,6 +511,7 @@ class promise {
     deliver();
   }
   void set_exception(std::exception_ptr error) {
+    internal::expect_error(error);
     open().set_error(std::move(error));
     deliver();
   }
@@ -499,6 +524,7 @@ class promise {
     return wanted;
   }
   bool try_set_exception(std::exception_ptr error) {
+    internal::expect_error(error);
     const bool wanted = !abandoned();
     checked().set_error(std::move(error));
     deliver();

@@ -58,4 +58,15 @@ bool gather_watch::cancel_children(std::string_view reason) noexcept {
   return accepted;
 }
 
+void gather_watch::stop_watching() noexcept {
+  for (std::size_t index = 0; index < count_; ++index) {
+    member& one = members_[index];
+    if (one.all != nullptr && !one.child->done()) one.child->remove_observer(one);
+  }
+}
+
+void gather_watch::each_child(const callable<void(const future_base&)>& visit) const {
+  for (std::size_t index = 0; index < count_; ++index) visit(*members_[index].child);
+}
+
 }  // namespace troupe::internal

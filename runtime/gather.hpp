@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/body.hpp>
 #include <troupe/runtime/task.hpp>
 
 #include <cstddef>
@@ -90,6 +91,14 @@ struct awaited<future<T>> {
   static handle from(future<T> given) noexcept { return given; }
 };
 
+template <plain_awaitable T>
+struct awaited<T> {
+  using result = decltype(std::declval<T&>().await_resume());
+  using handle = task<result>;
+  using value = typename outcome<result>::value_type;
+  static handle from(T given) { return create_task(as_coro(std::move(given))); }
+};
+
 /// Several futures watched until all are done; what `gather` is, whatever its types.
 class gather_watch {
  public:
@@ -110,6 +119,9 @@ class gather_watch {
   /// Begins. Calls `fail` or `finish` at once when there is nothing to wait for; returns whether any child goes on.
   bool watch() noexcept;
   bool cancel_children(std::string_view reason) noexcept;
+  /// Leaves alone what has not ended.
+  void stop_watching() noexcept;
+  void each_child(const callable<void(const future_base&)>& visit) const;
 
   /// All have ended. `told` is the one that ended last, now, or null.
   virtual void finish(const future_base* told) noexcept = 0;
@@ -146,7 +158,10 @@ auto child_value(Handle& child, const future_base* told) {
 }
 
 template <class Handles, class Results, bool Collecting>
-class gather_state final : public typed_future<Results>, public gather_watch, public pooled {
+class gather_state final : public typed_future<Results>,
+                           public gather_watch,
+                           private loop_bound,
+                           public pooled {
  public:
   gather_state(loop& home, Handles children)
       : typed_future<Results>(nullptr, home, 2),
@@ -159,7 +174,11 @@ class gather_state final : public typed_future<Results>, public gather_watch, pu
       this->reserve(children_.size());
       for (auto& each : children_) this->add(each.base());
     }
-    if (!this->watch()) this->release();
+    if (this->watch()) {
+      this->bind(home);
+    } else {
+      this->release();
+    }
   }
 
   bool cancel(std::string_view reason) noexcept override {
@@ -168,6 +187,9 @@ class gather_state final : public typed_future<Results>, public gather_watch, pu
       return false;
     }
     return this->cancel_children(reason);
+  }
+  void each_part(const callable<void(const future_base&)>& visit) const override {
+    this->each_child(visit);
   }
 
  private:
@@ -204,7 +226,15 @@ class gather_state final : public typed_future<Results>, public gather_watch, pu
     this->result_.set_error(cancelled_error({}));
     this->complete(future_base::status::error);
   }
-  void children_ended() noexcept override { this->release(); }
+  void children_ended() noexcept override {
+    this->unbind();
+    this->release();
+  }
+  void home_closes() noexcept override {
+    this->stop_watching();
+    this->unbind();
+    this->release();
+  }
 
   template <class Handle>
   static auto result_of(Handle& each, const future_base* told) {

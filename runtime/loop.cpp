@@ -4,8 +4,10 @@
 #include <troupe/runtime/task.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -38,6 +40,11 @@ constexpr int rounds_per_event = 4;
 // What a closing loop still runs; more is a work that makes itself ready for ever.
 constexpr int closing_rounds = 10'000;
 constexpr std::size_t busy_rounds_per_jump = 10'000;
+
+bool debug_wanted() {
+  const char* const set = std::getenv("TROUPE_DEBUG");
+  return set != nullptr && *set != '\0' && std::string_view(set) != "0";
+}
 
 void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -74,6 +81,23 @@ loop_park& park() {
   return *only;
 }
 
+/// This thread as it is while a loop runs on it, for winding one up, which may happen inside a task of another.
+class as_if_running {
+ public:
+  explicit as_if_running(loop& home) noexcept
+      : outer_(
+            std::exchange(internal::this_thread, internal::thread_state{.current_loop = &home})) {}
+  ~as_if_running() {
+    internal::context_data::release(internal::this_thread.context);
+    internal::this_thread = outer_;
+  }
+  as_if_running(const as_if_running&) = delete;
+  as_if_running& operator=(const as_if_running&) = delete;
+
+ private:
+  internal::thread_state outer_;
+};
+
 }  // namespace
 
 loop::loop() = default;
@@ -98,9 +122,11 @@ void loop::reset(loop_options options) {
   index_ = options.index;
   virtual_time_ = options.virtual_time;
   eager_tasks_ = options.eager_tasks;
+  debug_ = options.debug || debug_wanted();
+  slow_ = std::chrono::milliseconds(100);
   on_failure_ = std::move(options.on_failure);
   virtual_now_ = {};
-  stopping_ = stalled_ = discarding_ = false;
+  stopping_ = stalled_ = discarding_ = timer_due_ = false;
   budget_ = first_budget;
   spinning_ = false;
   skip_ = backoff_ = 0;
@@ -108,6 +134,15 @@ void loop::reset(loop_options options) {
 }
 
 void loop::throw_closed() const { throw invalid_state("this loop has been closed"); }
+
+/// In debug mode: a call of the loop from elsewhere, while it runs.
+void loop::throw_misused() const {
+  if (closed()) throw_closed();
+  if (running() && current() != this)
+    throw invalid_state(
+        "a loop was used from another thread than its own: use call_soon_threadsafe, "
+        "run_coroutine_threadsafe or a promise");
+}
 
 void loop::close() {
   if (running_) throw invalid_state("a loop cannot be closed while it runs: stop it first");
@@ -123,7 +158,7 @@ void loop::retire() noexcept {
 
 void loop::wind_up() noexcept {
   // What arrived too late for a round is still run: it may hold memory or somebody's answer.
-  loop* const outer = std::exchange(internal::this_thread.current_loop, this);
+  const as_if_running here(*this);
   for (work* late = inbox_.close(); late != nullptr;) {
     work* const item = late;
     late = late->next;
@@ -131,7 +166,7 @@ void loop::wind_up() noexcept {
   }
   int left = closing_rounds;
   const auto run_rest = [&] {
-    while ((!ready_.empty() || !due_.empty()) && left-- > 0) run_round();
+    while ((!ready_.empty() || timer_due_) && left-- > 0) run_round();
   };
   run_rest();
   // Tasks that the late works have made, too late for a shutdown.
@@ -149,7 +184,7 @@ void loop::wind_up() noexcept {
   } while (services_ != nullptr);
   discard_ready();
   timers_.clear(&internal::delayed_call::forget);
-  internal::this_thread.current_loop = outer;
+  while (internal::loop_bound* const held = bound_) held->home_closes();
   delete std::exchange(tasks_, nullptr);
   while (inbox_.waking())
     std::this_thread::yield();  // for as long as a write to a descriptor takes
@@ -163,8 +198,7 @@ void loop::wind_up() noexcept {
 /// ever is given up.
 void loop::discard_ready() noexcept {
   discarding_ = true;
-  for (int left = closing_rounds; (!ready_.empty() || !due_.empty()) && left > 0; --left)
-    run_round();
+  for (int left = closing_rounds; !ready_.empty() && left > 0; --left) run_round();
   discarding_ = false;
   static_cast<void>(ready_.take_all());
 }
@@ -192,6 +226,7 @@ void loop::run_forever() {
   enter();
   std::size_t busy_rounds = 0;
   take_inbox();
+  if (stopping_) poll();  // one round, with a look at everything
   for (;;) {
     if (virtual_time_ && timers_.due(virtual_now_)) fire_timers();
     run_round();
@@ -201,7 +236,7 @@ void loop::run_forever() {
       if (virtual_time_ && ++busy_rounds % busy_rounds_per_jump == 0 && !timers_.empty()) jump();
     }
     if (stopping_) break;
-    if (ready_.empty() && due_.empty()) {
+    if (ready_.empty() && !timer_due_) {
       idle();
       if (stalled_ || (stopping_ && ready_.empty())) break;
     }
@@ -242,11 +277,11 @@ void loop::drive(future_base& awaited) {
 bool loop::run_once() {
   enter();
   take_inbox();
-  if (!timers_.empty()) fire_timers();
   backend_->poll([](void*) noexcept {}, nullptr);
+  if (!timers_.empty()) fire_timers();
   run_round();
   leave();
-  return !ready_.empty() || !due_.empty() || !inbox_.empty();
+  return !ready_.empty() || timer_due_ || !inbox_.empty();
 }
 
 bool loop::advance(time_point limit) {
@@ -259,28 +294,52 @@ bool loop::advance(time_point limit) {
   return moved;
 }
 
+bool loop::advance_to_next() { return !timers_.empty() && advance(time_point::max()); }
+
 void loop::schedule(internal::delayed_call& made, time_point when) {
   made.home_ = this;
   made.when_ = when;
-  const time_point now = time();
-  if (when <= now) {
-    if (when == time_point::min()) made.when_ = now;
-    due_.push(made);
-  } else {
-    timers_.arm(made.timer_, when);
-  }
+  timers_.arm(made.timer_, when);
+  if (when <= time()) timer_due_ = true;
 }
 
 void loop::run_round() noexcept {
-  if (!due_.empty()) [[unlikely]]
-    ready_.append(due_);
+  if (timer_due_) [[unlikely]] {
+    timer_due_ = false;
+    fire_timers();
+  }
   for (work* next = ready_.take_all(); next != nullptr;) {
     work* const item = next;
     next = item->next;
-    item->run(*item);
+    if (debug_) [[unlikely]] {
+      run_watched(*item);
+    } else {
+      item->run(*item);
+    }
     if (++done_ >= budget_) [[unlikely]]
       poll();
   }
+}
+
+/// In debug mode: runs it, and says so when that took long.
+void loop::run_watched(work& item) noexcept {
+  task_base* const stepped = task_base::stepped_by(item);
+  if (stepped != nullptr) stepped->retain();
+  const time_point before = clock::now();
+  item.run(item);
+  const duration took = clock::now() - before;
+  if (took >= slow_ && !virtual_time_) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    const std::string how =
+        " ran for " + std::to_string(milliseconds) +
+        " ms without an await; long work belongs into to_thread, or between sleeps of 0s";
+    if (stepped != nullptr) {
+      report({"task '" + stepped->name() + "'" + how, nullptr, stepped->created_at()});
+    } else {
+      report({"a callback or an actor's turn" + how, nullptr});
+    }
+  }
+  if (stepped != nullptr) stepped->release();
 }
 
 /// A look at everything outside while works are ready.
@@ -296,14 +355,15 @@ void loop::poll() noexcept {
   } else if (batch < short_batch) {
     budget_ = std::min(budget_ * 2, most_budget);
   }
-  fire_timers();
   backend_->poll([](void*) noexcept {}, nullptr);
+  fire_timers();
   last_poll_ = before;
 }
 
 /// Nothing is ready: looks outside, and sleeps until something is.
 void loop::idle() {
   if (take_inbox()) return;
+  if (on_wound_up_ && cancel_late_tasks()) return;
   if (!timers_.empty()) {
     fire_timers();
     // A lazy timer that one of them has armed still has to get its deadline.
@@ -321,6 +381,17 @@ void loop::idle() {
   }
   if (spinning_ && spin()) return;
   sleep();
+}
+
+/// At the end: when only tasks are left that were made since all were cancelled, they are cancelled too. Not before: they may be
+/// what the others clean up with.
+bool loop::cancel_late_tasks() noexcept {
+  bool any = false;
+  bool others = false;
+  tasks_->for_each([&](const task_base& each) { (each.cancelling() == 0 ? any : others) = true; });
+  if (!any || others) return false;
+  tasks_->cancel_all();
+  return !ready_.empty();
 }
 
 /// Virtual time goes on to the next timer. Pre: there is one.
@@ -398,6 +469,21 @@ void loop::fire_timers() {
 void loop::wake() noexcept {
   backend_->wake();
   inbox_.wake_done();
+}
+
+void internal::loop_bound::bind(loop& home) noexcept {
+  bound_to_ = &home;
+  bound_next_ = home.bound_;
+  if (bound_next_ != nullptr) bound_next_->bound_previous_ = this;
+  home.bound_ = this;
+}
+
+void internal::loop_bound::unbind() noexcept {
+  if (bound_to_ == nullptr) return;
+  (bound_previous_ != nullptr ? bound_previous_->bound_next_ : bound_to_->bound_) = bound_next_;
+  if (bound_next_ != nullptr) bound_next_->bound_previous_ = bound_previous_;
+  bound_to_ = nullptr;
+  bound_previous_ = bound_next_ = nullptr;
 }
 
 void internal::scheduled_call::run_call(work& item) noexcept {
@@ -478,18 +564,16 @@ void loop::insist_on_shutdown() {
 }
 
 void loop::abandon() noexcept {
-  loop* const outer = std::exchange(internal::this_thread.current_loop, this);
+  const as_if_running here(*this);
   tasks_->destroy_pending();
   for (loop_service* each = services_; each != nullptr; each = each->next_) each->abandon();
   discard_ready();
-  internal::this_thread.current_loop = outer;
 }
 
 void loop::let_go() noexcept {
-  loop* const outer = std::exchange(internal::this_thread.current_loop, this);
+  const as_if_running here(*this);
   tasks_->let_go();
   for (loop_service* each = services_; each != nullptr; each = each->next_) each->let_go();
-  internal::this_thread.current_loop = outer;
 }
 
 bool loop::wound_up() const {
@@ -498,6 +582,12 @@ bool loop::wound_up() const {
     if (!each->finished()) return false;
   }
   return true;
+}
+
+void loop::each_task(const callable<void(task_base&)>& visit) const {
+  tasks_->for_each([&](task_base& each) { visit(each); });
+  for (const loop_service* each = services_; each != nullptr; each = each->next_)
+    each->each_task(visit);
 }
 
 std::string loop::unfinished() const {

@@ -9,6 +9,7 @@
 #include <troupe/runtime/timer.hpp>
 #include <troupe/runtime/work.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -40,6 +41,29 @@ struct thread_state {
   int transfers_left = 0;
 };
 extern constinit thread_local thread_state this_thread;
+
+/// Something of a loop that waits for what may never come, and is to go with the loop at the latest: a callback of a future, a
+/// gather. Threads: the loop's.
+class loop_bound {
+ public:
+  /// Told when the loop closes: lets go of what it waits for, and of itself. Unbinds.
+  virtual void home_closes() noexcept = 0;
+
+ protected:
+  loop_bound() = default;
+  ~loop_bound() { unbind(); }
+  loop_bound(const loop_bound&) = delete;
+  loop_bound& operator=(const loop_bound&) = delete;
+
+  void bind(loop& home) noexcept;
+  /// Does nothing when it is not bound.
+  void unbind() noexcept;
+
+ private:
+  loop* bound_to_ = nullptr;
+  loop_bound* bound_previous_ = nullptr;
+  loop_bound* bound_next_ = nullptr;
+};
 
 /// A call that a loop has been asked to make. Counted: by the chain or timer that will make it, and by handles.
 /// Threads: its loop's.
@@ -171,6 +195,8 @@ class loop_service {
   virtual bool finished() const = 0;
   /// What is left, for the message about a shutdown that does not end.
   virtual std::string unfinished() const = 0;
+  /// Calls `visit` for each task that something of this owns.
+  virtual void each_task(const callable<void(task_base&)>&) const {}
 
  private:
   friend class loop;
@@ -181,10 +207,12 @@ class loop_service {
 struct loop_options {
   runtime* owner = nullptr;
   std::size_t index = 0;  ///< which loop of its runtime it is
-  bool virtual_time =
-      false;  ///< time stands still while anything is ready, then jumps to the next timer
-  bool eager_tasks =
-      false;  ///< `create_task` takes the first step at once, unless it is given a loop
+  /// Time stands still while anything is ready, then jumps to the next timer.
+  bool virtual_time = false;
+  /// `create_task` takes the first step at once, unless it is given a loop.
+  bool eager_tasks = false;
+  bool debug =
+      false;  ///< see `loop::set_debug`; TROUPE_DEBUG=1 in the environment turns it on as well
   failure_handler on_failure = print_failure;
 };
 
@@ -245,18 +273,25 @@ class loop {
   /// Makes the run return at the end of the current round; before a run, makes that run one round long.
   void stop() noexcept { stopping_ = true; }
 
-  /// Ends it: what is ready runs, what waits is destroyed and reported, and nothing is accepted any more. Does nothing the second
-  /// time.
+  /// Ends it: what is ready runs, tasks that wait are cancelled for good, those that refuse are destroyed and reported, and nothing
+  /// is accepted any more. Does nothing the second time.
   /// Errors: `invalid_state` when it runs.
   void close();
 
-  bool running() const noexcept { return running_; }
+  bool running() const noexcept { return running_.load(std::memory_order_relaxed); }
   bool closed() const noexcept { return backend_ == nullptr; }
   /// Errors: `invalid_state` when it is closed.
   void expect_open() const {
-    if (closed()) [[unlikely]]
-      throw_closed();
+    if (backend_ == nullptr || debug_) [[unlikely]]
+      throw_misused();
   }
+
+  /// Debug mode: works that take long, coroutines that are never awaited, and calls from the wrong thread are reported.
+  bool debug() const noexcept { return debug_; }
+  void set_debug(bool debug) noexcept { debug_ = debug; }
+  /// From when on a work takes long, in debug mode: 100 ms unless it is set.
+  duration slow_callback_duration() const noexcept { return slow_; }
+  void set_slow_callback_duration(duration slow) noexcept { slow_ = slow; }
 
   /// Makes `item` ready. Pre: on the loop's thread. Cost: four instructions.
   void push(work& item) noexcept { ready_.push(item); }
@@ -274,6 +309,8 @@ class loop {
   template <class Function>
   call_handle call_soon(Function function) {
     expect_open();
+    if (!running()) [[unlikely]]
+      take_inbox();  // what was asked for before, from anywhere, comes first
     auto* const made =
         new internal::call_of<Function, internal::scheduled_call>(std::move(function));
     push(*made);
@@ -292,6 +329,10 @@ class loop {
   bool post_call(Function function) {
     auto* const made =
         new internal::call_of<Function, internal::scheduled_call>(std::move(function));
+    if (current() == this && !closed()) {
+      push(*made);
+      return true;
+    }
     if (post(*made)) return true;
     made->release();
     return false;
@@ -303,9 +344,7 @@ class loop {
   template <class Rep, class Period, class Function>
   timer_handle call_later(std::chrono::duration<Rep, Period> delay, Function function) {
     const duration wait = internal::to_duration(delay);
-    return call_timed(
-        wait <= duration::zero() ? time_point::min() : internal::saturating_add(time(), wait),
-        std::move(function));
+    return call_timed(internal::saturating_add(time(), wait), std::move(function));
   }
   /// Calls `function()` when `time()` has reached `when`. Otherwise as `call_later`.
   template <class Function>
@@ -365,6 +404,7 @@ class loop {
   /// Cancels the loop's tasks and winds up its services. `on_wound_up` is called on the loop, each time it finds nothing
   /// ready and nothing left.
   void begin_shutdown(callable<void()> on_wound_up);
+  bool shutting_down() const noexcept { return static_cast<bool>(on_wound_up_); }
   /// The second notice: tasks that caught their cancellation are cancelled for good.
   void insist_on_shutdown();
   /// Gives up on what has not ended: it never runs again. The frames of tasks are destroyed.
@@ -376,8 +416,12 @@ class loop {
   bool run_once();
   /// Lets time go on to the next timer, but not beyond `limit`. False when it stands at `limit` already with nothing due.
   bool advance(time_point limit);
+  /// Lets time go on to the next timer. False when there is none.
+  bool advance_to_next();
   /// What has not ended, one per line.
   std::string unfinished() const;
+  /// Calls `visit` for each task of the loop and of its services.
+  void each_task(const callable<void(task_base&)>& visit) const;
 
  private:
   template <class Service>
@@ -393,6 +437,8 @@ class loop {
   void enter();
   void leave() noexcept;
   [[noreturn]] void throw_closed() const;
+  void throw_misused() const;
+  void run_watched(work& item) noexcept;
   void schedule(internal::delayed_call& made, time_point when);
   template <class Function>
   timer_handle call_timed(time_point when, Function&& function) {
@@ -408,6 +454,7 @@ class loop {
   void run_round() noexcept;
   void poll() noexcept;
   void idle();
+  bool cancel_late_tasks() noexcept;
   void jump();
   bool spin() noexcept;
   void sleep();
@@ -418,6 +465,7 @@ class loop {
   void add_service(loop_service& made, const void* key) noexcept;
   void end_services() noexcept;
 
+  friend class internal::loop_bound;
   friend class internal::scheduled_call;
   friend class runtime;
 
@@ -426,7 +474,10 @@ class loop {
       due_;  ///< joins `ready_` at the start of the next round, as timers do that are due then
   timer_queue timers_;
   bool stopping_ = false;
-  bool running_ = false;
+  bool debug_ = false;
+  std::atomic<bool> running_{false};  ///< debug mode asks on other threads
+  bool timer_due_ =
+      false;  ///< one was armed for a time that has come: they are looked at before the next round
   bool discarding_ = false;  ///< calls are dropped instead of made
   bool eager_tasks_ = false;
   bool virtual_time_ = false;
@@ -436,6 +487,7 @@ class loop {
   bool spinning_ = false;   ///< the next time nothing is ready: the last sleep was short
   unsigned skip_ = 0;       ///< short sleeps to let pass before spinning again
   unsigned backoff_ = 0;  ///< what `skip_` was set to when spinning last failed; 0 after a success
+  duration slow_ = std::chrono::milliseconds(100);
   time_point last_poll_{};
   time_point virtual_now_{};
   runtime* owner_ = nullptr;
@@ -445,7 +497,8 @@ class loop {
   internal::backend* backend_ = nullptr;  ///< owned, between open and close
   internal::task_list* tasks_ = nullptr;  ///< likewise
   loop_service* services_ = nullptr;      ///< likewise; the newest first
-  alignas(64) internal::inbox inbox_;     ///< written by other threads: on cache lines of its own
+  internal::loop_bound* bound_ = nullptr;
+  alignas(64) internal::inbox inbox_;  ///< written by other threads: on cache lines of its own
 };
 
 }  // namespace troupe

@@ -1,6 +1,7 @@
 #include <troupe/runtime/runtime.hpp>
 
 #include <troupe/runtime/signals.hpp>
+#include <troupe/runtime/thread_pool.hpp>
 
 #include <csignal>
 #include <memory>
@@ -28,8 +29,11 @@ runtime::runtime(const run_options& options) : options_(options) {
     opened[index] = loop::open({.owner = this,
                                 .index = index,
                                 .virtual_time = options_.virtual_time,
+                                .eager_tasks = options_.eager_tasks,
+                                .debug = options_.debug,
                                 .on_failure = options_.on_failure});
   }
+  pool_ = new thread_pool(options_.pool_threads);
   loops_ = opened.release();
   size_ = options_.threads;
 }
@@ -37,6 +41,7 @@ runtime::runtime(const run_options& options) : options_(options) {
 runtime::~runtime() {
   expects(loop::current() == nullptr, "a runtime was destroyed inside a running loop");
   close();
+  delete pool_;
 }
 
 void runtime::expect_idle() {
@@ -182,6 +187,8 @@ void runtime::shut_down() noexcept {
     first.report(
         {"the shutdown does not end in time; waiting for the threads of the other loops", nullptr});
   if (running) running->join();
+  if (!pool_->shut_down(options_.shutdown_timeout))
+    first.report({"the shutdown did not end in time; calls of to_thread still run", nullptr});
   if (!late) return;
   std::string left;
   for (std::size_t index = 0; index < size(); ++index) left += loop_at(index).unfinished();

@@ -14,6 +14,8 @@
 
 namespace troupe {
 
+class thread_pool;
+
 struct run_options {
   std::size_t threads = 1;  ///< loops, each on a thread of its own; the first is the caller's
   /// How long the shutdown waits for tasks and actors: once after cancelling them, and once more after insisting.
@@ -23,6 +25,11 @@ struct run_options {
              ///< of several runtimes at once the first one answers it
   bool virtual_time = false;  ///< for tests: time jumps instead of passing; one thread only
   failure_handler on_failure = print_failure;
+  std::size_t pool_threads =
+      0;  ///< most threads for `to_thread`; zero: four more than processors, at most 32
+  bool eager_tasks = false;  ///< see `loop::set_eager_tasks`
+  bool debug =
+      false;  ///< see `loop::set_debug`; TROUPE_DEBUG=1 in the environment turns it on as well
 };
 
 /// `run` was interrupted by SIGINT, and the main task ended by the cancellation that followed.
@@ -56,6 +63,9 @@ class runtime {
   /// The first loop. Errors: `invalid_state` when it is closed.
   loop& get_loop();
 
+  /// The threads of `to_thread`.
+  thread_pool& pool() noexcept { return *pool_; }
+
   /// The loops in turn: where `place::spread` puts the next one.
   loop& next_spread() noexcept;
 
@@ -87,7 +97,8 @@ class runtime {
   run_options options_;
   loop::handle* loops_ = nullptr;  ///< owned, `size_` of them, until closed
   std::size_t size_ = 0;
-  threads* threads_ = nullptr;  ///< owned, from the first run until closed
+  thread_pool* pool_ = nullptr;  ///< owned
+  threads* threads_ = nullptr;   ///< owned, from the first run until closed
   std::atomic<std::size_t> spread_{0};
   std::atomic<std::size_t> not_empty_{0};  ///< loops that have not counted as empty, at the end
   std::atomic<unsigned> counting_{0};      ///< which counting it is

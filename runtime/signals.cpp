@@ -10,6 +10,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -22,6 +23,8 @@ namespace {
 /// What the process's signal handler may touch: which signals have come, and the descriptor that tells the loop so.
 struct arrival {
   std::atomic<bool> pending{false};
+  std::atomic<bool> insistent{
+      false};  ///< a second one that finds the first unanswered has its default effect
   std::atomic<int> tell{-1};
 };
 constexpr int highest_signal = NSIG;
@@ -30,7 +33,12 @@ arrival arrivals[highest_signal];
 extern "C" void troupe_signal_arrived(int number) {
   const int saved = errno;
   arrival& mine = arrivals[number];
-  mine.pending.store(true, std::memory_order_release);
+  if (mine.pending.exchange(true, std::memory_order_acq_rel) &&
+      mine.insistent.load(std::memory_order_relaxed)) {
+    // The loop does not come round to look: a task runs for ever.
+    std::signal(number, SIG_DFL);
+    std::raise(number);
+  }
   const std::uint64_t one = 1;
   // A full counter means that the loop has not looked yet; it will see this signal too.
   [[maybe_unused]] const ssize_t put =
@@ -88,13 +96,16 @@ class loop_signals final : public loop_service, private internal::poller::listen
   }
 
   /// Returns a number that stands for this handler.
-  std::uint64_t set(loop& home, int signal, callable<void()> handler) {
+  std::uint64_t set(loop& home, int signal, callable<void()> handler, bool insistent) {
     entry& found = entry_of(home, signal);
+    arrivals[signal].insistent = insistent;
     found.handler = std::move(handler);
+    found.made_in = context::current();
     return found.handler_number = ++numbers_;
   }
   /// `number` 0 stands for any handler.
   bool remove(int signal, std::uint64_t number = 0) {
+    check_number(signal);
     const auto found = entries_.find(signal);
     if (found == entries_.end() || !found->second.handler) return false;
     if (number != 0 && found->second.handler_number != number) return false;
@@ -116,6 +127,7 @@ class loop_signals final : public loop_service, private internal::poller::listen
  private:
   struct entry {
     callable<void()> handler;
+    context made_in;  ///< the one in which the handler was set, and runs
     std::uint64_t handler_number = 0;
     std::vector<internal::signal_wait*> waits;
     struct sigaction before{};  ///< what the process did with the signal until then
@@ -124,11 +136,8 @@ class loop_signals final : public loop_service, private internal::poller::listen
 
   /// Errors: std::system_error for a signal that cannot be handled; `invalid_state` when another loop handles it.
   entry& entry_of(loop& home, int signal) {
+    check_number(signal);
     if (const auto found = entries_.find(signal); found != entries_.end()) return found->second;
-    if (signal <= 0 || signal >= highest_signal) {
-      throw std::system_error(EINVAL, std::generic_category(),
-                              "no signal has the number " + std::to_string(signal));
-    }
     watch(home);
     entry made;
     int none = -1;
@@ -148,6 +157,13 @@ class loop_signals final : public loop_service, private internal::poller::listen
     return entries_.emplace(signal, std::move(made)).first->second;
   }
 
+  /// Errors: std::invalid_argument.
+  static void check_number(int signal) {
+    if (signal <= 0 || signal >= highest_signal)
+      throw std::invalid_argument("no signal has the number " + std::to_string(signal));
+  }
+
+ private:
   void forget_unused(iterator item) {
     if (!item->second.handler && item->second.waits.empty()) forget(item);
   }
@@ -184,12 +200,19 @@ class loop_signals final : public loop_service, private internal::poller::listen
   void deliver(int signal, entry& to) noexcept {
     if (!to.waits.empty()) {
       for (internal::signal_wait* const each : to.waits) each->received(signal);
-      return;
+    } else if (to.handler) {
+      home_->call_soon([this, signal, number = to.handler_number] { call(signal, number); });
     }
-    const callable<void()> running = to.handler;
+  }
+  /// Calls the handler that was there when the signal came, unless it has been replaced or taken away since.
+  void call(int signal, std::uint64_t number) {
+    const auto found = entries_.find(signal);
+    if (found == entries_.end() || found->second.handler_number != number) return;
+    const callable<void()> running = found->second.handler;
     if (!running) return;
+    context in = found->second.made_in;
     try {
-      running();
+      in.run(running);
     } catch (...) {
       home_->report(
           {"a handler of signal " + std::to_string(signal) + " threw", std::current_exception()});
@@ -213,7 +236,7 @@ loop& running_loop() {
 
 void add_signal_handler(int signal, callable<void()> handler) {
   loop& home = running_loop();
-  static_cast<void>(home.service<loop_signals>().set(home, signal, std::move(handler)));
+  static_cast<void>(home.service<loop_signals>().set(home, signal, std::move(handler), false));
 }
 
 bool remove_signal_handler(int signal) {
@@ -225,7 +248,7 @@ namespace internal {
 scoped_signal::scoped_signal(loop& home, int signal, callable<void()> handler)
     : home_(home),
       signal_(signal),
-      number_(home.service<loop_signals>().set(home, signal, std::move(handler))) {}
+      number_(home.service<loop_signals>().set(home, signal, std::move(handler), true)) {}
 
 scoped_signal::~scoped_signal() { home_.service<loop_signals>().remove(signal_, number_); }
 

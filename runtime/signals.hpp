@@ -13,11 +13,12 @@ namespace troupe {
 
 /// Calls `handler` on the running loop each time the process receives `signal`; replaces the handler set before, the one
 /// by which `run` answers SIGINT too. Bursts of a signal may arrive as one call.
-/// Errors: std::system_error for a signal that cannot be caught; `invalid_state` off a loop, or when another loop of the process
-/// handles it.
+/// It runs as a callback of the loop, in the context of now. Errors: std::invalid_argument for a number that no signal has;
+/// std::system_error for a signal that cannot be caught; `invalid_state` off a loop, or when another loop of the process handles it.
 void add_signal_handler(int signal, callable<void()> handler);
 
 /// Takes the handler away: the process does with `signal` what it did before. Returns false when it had no handler here.
+/// Errors: std::invalid_argument for a number that no signal has; `invalid_state` off a loop.
 bool remove_signal_handler(int signal);
 
 namespace internal {

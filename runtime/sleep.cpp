@@ -4,14 +4,14 @@
 
 namespace troupe::internal {
 
-void sleep_wait::await_suspend(std::coroutine_handle<> handle) {
+void sleep_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
   if (delay_ <= duration::zero()) {
-    park(handle);
+    park(handle, here);
     // A cancellation that was due has woken the task already.
     if (waiting()) wake();
     return;
   }
-  park(handle);
+  park(handle, here);
   if (delay_ == infinite || !waiting()) return;
   loop& home = resumes_on();
   home.timers().arm(*this, saturating_add(home.time(), delay_));

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <troupe/runtime/coro.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/suspension.hpp>
 #include <troupe/runtime/time.hpp>
 
 #include <chrono>
 #include <coroutine>
+#include <utility>
 
 namespace troupe {
 
@@ -14,13 +16,16 @@ namespace internal {
 class sleep_wait final : public suspension, private timer {
  public:
   explicit sleep_wait(duration delay) noexcept : timer(&sleep_wait::on_due), delay_(delay) {}
+  sleep_wait(sleep_wait&& other) noexcept
+      : suspension(std::move(other)), timer(&sleep_wait::on_due), delay_(other.delay_) {}
   ~sleep_wait() {
     if (armed()) [[unlikely]]
       disarm();
   }
 
   bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle);
+  void await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current());
   void await_resume() { finish(); }
   bool cancel() noexcept override;
   std::string_view what() const noexcept override { return "sleep"; }
@@ -40,6 +45,13 @@ class sleep_wait final : public suspension, private timer {
 template <class Rep, class Period>
 [[nodiscard]] auto sleep(std::chrono::duration<Rep, Period> delay) {
   return internal::sleep_wait(internal::to_duration(delay));
+}
+
+/// The same, and gives `value`.
+template <class Rep, class Period, class T>
+coro<T> sleep(std::chrono::duration<Rep, Period> delay, T value) {
+  co_await sleep(delay);
+  co_return value;
 }
 
 }  // namespace troupe

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <troupe/runtime/callable.hpp>
+#include <troupe/runtime/check.hpp>
 #include <troupe/runtime/errors.hpp>
 
 #include <coroutine>
+#include <source_location>
 #include <string_view>
 
 namespace troupe {
 
+class future_base;
 class loop;
 class task_base;
 
@@ -20,7 +24,6 @@ class task_base;
 /// Threads: the task's loop only.
 class suspension {
  public:
-  suspension(const suspension&) = delete;
   suspension& operator=(const suspension&) = delete;
 
   /// Stops the wait: takes this out of whatever would wake it and calls `wake_cancelled`, or passes the cancellation on to
@@ -31,18 +34,25 @@ class suspension {
   /// Asked in the task's turn after `wake_to_retry`: whether the wait is over. False goes on waiting.
   virtual bool retry() noexcept { return true; }
 
-  /// What is waited for when that is a task, for the chain of awaits that debugging shows; else null.
-  virtual const task_base* awaited_task() const noexcept { return nullptr; }
-  /// What is waited for, in a word or two, for the same.
+  /// Calls `visit` for each future or task that is waited for, for the chain of awaits that debugging shows.
+  virtual void each_awaited(const callable<void(const future_base&)>&) const {}
+  /// What is waited for, in a word or two, for the same: "sleep", "a lock".
   virtual std::string_view what() const noexcept { return "something"; }
+  /// The line of the await; line 0 when it is not known.
+  const std::source_location& where() const noexcept { return where_; }
 
  protected:
   suspension() = default;
   ~suspension() = default;
+  /// An awaiter may be handed on, as to `timeout`, until it is awaited.
+  suspension(suspension&& other) noexcept {
+    expects(other.task_ == nullptr, "an awaiter was moved while a task waits in it");
+  }
 
-  /// Suspends the current task at `handle`. A cancellation that is already due is delivered at once.
+  /// Suspends the current task at `handle`. A cancellation that is already due is delivered at once. `here` is the line of the
+  /// await, which await_suspend gets by a default argument.
   /// Pre: called in a task.
-  void park(std::coroutine_handle<> handle);
+  void park(std::coroutine_handle<> handle, std::source_location here = {});
 
   /// Makes the task ready; it resumes in the loop's next round.
   void wake() noexcept;
@@ -67,6 +77,8 @@ class suspension {
   bool waiting() const noexcept;
   /// Whether the task was cancelled for good: then it no longer waits for what it has passed its cancellation on to.
   bool for_good() const noexcept;
+  /// Whether every suspension throws: the task was cancelled for good, or stands in a cancelled scope.
+  bool pressed() const noexcept;
   /// The reason that the task's `cancel` was given last.
   std::string_view reason() const noexcept;
   /// The task that waits or waited here, or null.
@@ -78,6 +90,7 @@ class suspension {
 
  private:
   task_base* task_ = nullptr;
+  std::source_location where_;
   bool cancelled_ = false;
 };
 

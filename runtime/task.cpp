@@ -1,6 +1,7 @@
 #include <troupe/runtime/task.hpp>
 
 #include <troupe/runtime/check.hpp>
+#include <troupe/runtime/scope.hpp>
 
 #include <atomic>
 
@@ -20,8 +21,11 @@ cancellation cancellation_of(const std::exception_ptr& error) noexcept {
 }
 
 void report_unseen_error(const task_base& failed, const std::exception_ptr& error) noexcept {
-  report_unseen({"task '" + failed.name() + "' failed and nobody looked at its result", error,
-                 failed.created_at()});
+  const loop* const running = loop::current();
+  const char* const when =
+      running != nullptr && running->shutting_down() ? " during the shutdown" : "";
+  report_unseen({"task '" + failed.name() + "' failed" + when + " and nobody looked at its result",
+                 error, failed.created_at()});
 }
 
 void throw_awaits_itself(const task_base& awaited) {
@@ -41,6 +45,7 @@ task_base::task_base(loop& home, std::coroutine_handle<> body, task_options opti
     : future_base(&task_base::step, home, 2),
       resume_at_(body),
       body_(body),
+      here_(&home),
       context_(internal::current_context()),
       created_at_(created_at) {
   static std::atomic<std::uint32_t> made{0};
@@ -78,6 +83,12 @@ void task_base::keep_reason_of_request(std::string_view reason) noexcept {
   rarities_->reason = reason;
 }
 
+task_base* task_base::stepped_by(work& item) noexcept {
+  const bool is_task = item.run == &task_base::first_step || item.run == &task_base::step ||
+                       item.run == &task_base::retry_step;
+  return is_task ? static_cast<task_base*>(&item) : nullptr;
+}
+
 void task_base::start() noexcept {
   run = &task_base::first_step;
   home().push(*this);
@@ -106,6 +117,9 @@ void task_base::step(work& item) noexcept {
   auto& self = static_cast<task_base&>(item);
   internal::this_thread.current_task = &self;
   internal::resume(self.resume_at_);
+  // It may have moved to another loop, which runs it by now.
+  if (internal::this_thread.current_task != &self) [[unlikely]]
+    return;
   internal::this_thread.current_task = nullptr;
   if (self.body_.done()) self.end();
 }
@@ -118,7 +132,16 @@ void task_base::retry_step(work& item) noexcept {
   step(item);
 }
 
+void task_base::end_at_home(work& item) noexcept { static_cast<task_base&>(item).end(); }
+
 void task_base::end() noexcept {
+  if (loop* const at = here_.load(std::memory_order_relaxed); at != &home()) [[unlikely]] {
+    // Whoever waits for it is at home, which does not close before.
+    run = &task_base::end_at_home;
+    here_.store(&home(), std::memory_order_release);
+    static_cast<void>(home().post(*this));
+    return;
+  }
   status how = collect(body_);
   std::exchange(body_, nullptr).destroy();
   resume_at_ = nullptr;
@@ -126,6 +149,10 @@ void task_base::end() noexcept {
   if (must_cancel_ && !for_good_ && how == status::value) [[unlikely]]
     how = status::cancelled;
   on_ended(how);
+  // At the end of all nobody may be left to look, though somebody holds a handle.
+  if (how == status::error && home().shutting_down() && !awaited() && !retrieved_) [[unlikely]] {
+    internal::report_unseen_error(*this, error());
+  }
   complete(how);
   owner_->remove(*this);
 }
@@ -142,7 +169,14 @@ void task_base::destroy_pending() noexcept {
   complete(status::cancelled);
 }
 
-bool task_base::cancel(std::string_view reason) noexcept {
+bool task_base::cancel(std::string_view reason) noexcept { return request_cancel(reason, nullptr); }
+
+bool task_base::request_cancel(std::string_view reason, const internal::scope* around) noexcept {
+  if (loop* const at = elsewhere()) [[unlikely]] {
+    return send_to(*at, [text = std::string(reason)](task_base& self) {
+      static_cast<void>(self.cancel(text));
+    });
+  }
   if (done()) {
     mark_retrieved();
     return false;
@@ -151,6 +185,10 @@ bool task_base::cancel(std::string_view reason) noexcept {
   if (passing_on_) return false;
   ++cancel_requests_;
   keep_reason_of_request(reason);
+  if (scope_ != nullptr && internal::scope::shields(*this, around)) [[unlikely]] {
+    ++held_;
+    return true;
+  }
   // What it waits for takes the request, or nobody does and it is kept for the next suspension.
   passing_on_ = true;
   if (waiting_ == nullptr || !waiting_->cancel()) must_cancel_ = true;
@@ -158,21 +196,52 @@ bool task_base::cancel(std::string_view reason) noexcept {
   return true;
 }
 
+/// The loop that the task is on, when that is not the one to change it from here; else null. A loop that does not run may be
+/// used by whoever holds it.
+loop* task_base::elsewhere() const noexcept {
+  loop* const at = here_.load(std::memory_order_acquire);
+  if (at == loop::current() || (at == &home() && !at->running())) return nullptr;
+  return at;
+}
+
+/// Has `order` carried out where the task is. By the time it arrives the task may have moved on, or home and ended; then it is
+/// sent on. Returns false when that loop is closed.
+template <class Order>
+bool task_base::send_to(loop& at, Order order) noexcept {
+  struct counted {
+    explicit counted(task_base& given) noexcept : task(&given) { task->retain(); }
+    counted(counted&& other) noexcept : task(std::exchange(other.task, nullptr)) {}
+    ~counted() {
+      if (task != nullptr) task->release();
+    }
+    task_base* task;
+  };
+  return at.post_call([to = counted(*this), order = std::move(order)] { order(*to.task); });
+}
+
 int task_base::uncancel() noexcept {
-  if (cancel_requests_ > 0 && --cancel_requests_ == 0) must_cancel_ = false;
+  if (cancel_requests_ > 0) --cancel_requests_;
+  if (cancel_requests_ < held_) held_ = static_cast<std::uint16_t>(cancel_requests_);
+  if (cancel_requests_ == 0) must_cancel_ = false;
   return cancel_requests_;
 }
 
 void task_base::cancel_for_good() noexcept {
+  if (loop* const at = elsewhere()) [[unlikely]] {
+    static_cast<void>(send_to(*at, [](task_base& self) { self.cancel_for_good(); }));
+    return;
+  }
+  if (done()) return;
   for_good_ = true;
-  pressed_ = true;
+  internal::scope::update(*this);
   cancel();
 }
 
-void suspension::park(std::coroutine_handle<> handle) {
+void suspension::park(std::coroutine_handle<> handle, std::source_location here) {
   task_base* const current = task_base::current();
   expects(current != nullptr, "an await outside a task: run the coroutine by create_task or run");
   task_ = current;
+  where_ = here;
   current->resume_at_ = handle;
   current->waiting_ = this;
   if ((current->must_cancel_ || current->pressed_) && cancel()) current->must_cancel_ = false;
@@ -180,12 +249,12 @@ void suspension::park(std::coroutine_handle<> handle) {
 
 void suspension::wake() noexcept {
   task_->waiting_ = nullptr;
-  task_->home().push(*task_);
+  task_->here_.load(std::memory_order_relaxed)->push(*task_);
 }
 
 void suspension::wake_to_retry() noexcept {
   task_->run = &task_base::retry_step;
-  task_->home().push(*task_);
+  task_->here_.load(std::memory_order_relaxed)->push(*task_);
 }
 
 void suspension::wake_cancelled() noexcept {
@@ -201,9 +270,11 @@ bool suspension::waiting() const noexcept { return task_ != nullptr && task_->wa
 
 bool suspension::for_good() const noexcept { return task_->for_good_; }
 
+bool suspension::pressed() const noexcept { return task_->pressed_; }
+
 std::string_view suspension::reason() const noexcept { return task_->reason(); }
 
-loop& suspension::resumes_on() const noexcept { return task_->home(); }
+loop& suspension::resumes_on() const noexcept { return task_->here(); }
 
 bool suspension::take_cancelled() noexcept {
   if (!cancelled_ && !task_->must_cancel_ && !task_->pressed_) [[likely]]

@@ -4,6 +4,7 @@
 #include <troupe/runtime/coro.hpp>
 #include <troupe/runtime/future.hpp>
 
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <source_location>
@@ -14,8 +15,9 @@
 namespace troupe {
 
 namespace internal {
+class move_wait;
 class scope;
-}
+}  // namespace internal
 
 /// Trivially destructible on purpose: g++ 12 destroys an aggregate with a destructor twice when it is a temporary of a
 /// co_await expression, as in `co_await create_task(f(), {.name = "loader"})`.
@@ -43,6 +45,8 @@ class task_base : public future_base {
 
   /// Accepted requests to cancel, less those taken back.
   int cancelling() const noexcept { return cancel_requests_; }
+  /// Those of them that no shield holds.
+  int requests_let_through() const noexcept { return cancel_requests_ - held_; }
   /// Takes one request back and returns how many are left; with none left a request not yet delivered is dropped.
   int uncancel() noexcept;
 
@@ -53,11 +57,15 @@ class task_base : public future_base {
   std::string name() const;
   void set_name(std::string_view name);
   const std::source_location& created_at() const noexcept { return created_at_; }
+  const task_base* as_task() const noexcept override { return this; }
 
   /// What it waits for; null when it is ready, running or done.
   const suspension* waiting_for() const noexcept { return waiting_; }
   /// The innermost coroutine that it is in. Null when done.
   std::coroutine_handle<> innermost() const noexcept { return resume_at_; }
+
+  /// The task that running `item` steps, or null.
+  static task_base* stepped_by(work& item) noexcept;
 
   /// Steps the task for the first time in the loop's next round. Called once, by whoever made it.
   void start() noexcept;
@@ -66,6 +74,9 @@ class task_base : public future_base {
 
   /// Whose task it is, which a task that it creates may share.
   internal::task_list* owner() const noexcept { return owner_; }
+
+  /// The loop on which it takes its steps: its home, unless it moved (see on.hpp). Its handles belong to its home all the same.
+  loop& here() const noexcept { return *here_.load(std::memory_order_acquire); }
 
  protected:
   /// Takes over `body`, the frame.
@@ -83,6 +94,7 @@ class task_base : public future_base {
   friend class suspension;
   friend class internal::task_list;
   friend class internal::scope;
+  friend class internal::move_wait;
   friend internal::context_data*& internal::current_context() noexcept;
 
   struct rarities {
@@ -93,7 +105,12 @@ class task_base : public future_base {
   static void first_step(work& item) noexcept;
   static void step(work& item) noexcept;
   static void retry_step(work& item) noexcept;
+  static void end_at_home(work& item) noexcept;
   void end() noexcept;
+  bool request_cancel(std::string_view reason, const internal::scope* around) noexcept;
+  loop* elsewhere() const noexcept;
+  template <class Order>
+  bool send_to(loop& at, Order order) noexcept;
   void keep_reason_of_request(std::string_view reason) noexcept;
   /// Ends it as it is, with the frame destroyed; nothing of it runs any more but the destructors in the frame.
   void destroy_pending() noexcept;
@@ -107,7 +124,11 @@ class task_base : public future_base {
       false;  ///< every suspension throws: cancelled for good, or inside a cancelled scope
   bool for_good_ = false;
   bool passing_on_ = false;  ///< its request is on the way to what it waits for
+  std::uint16_t held_ = 0;   ///< requests that wait for a shielded scope to be left
+  std::uint16_t bound_ =
+      0;  ///< time limits and the like, of its present loop, that it is inside of
   std::uint32_t number_ = 0;
+  std::atomic<loop*> here_;  ///< written on the loop that it leaves
   internal::task_list* owner_ = nullptr;
   task_base* previous_ = nullptr;  ///< neighbours in the owner's list
   task_base* next_ = nullptr;
@@ -242,14 +263,12 @@ class task : public internal::result_handle<T, internal::typed_task<T>> {
   class awaiter : public internal::result_wait<T, state, Last> {
    public:
     using internal::result_wait<T, state, Last>::result_wait;
-    void await_suspend(std::coroutine_handle<> handle) {
+    void await_suspend(std::coroutine_handle<> handle,
+                       std::source_location here = std::source_location::current()) {
       auto& awaited = static_cast<state&>(this->target());
       if (task_base::current() == &awaited) [[unlikely]]
         internal::throw_awaits_itself(awaited);
-      internal::completion_wait::await_suspend(handle);
-    }
-    const task_base* awaited_task() const noexcept override {
-      return &static_cast<const state&>(this->target());
+      internal::completion_wait::await_suspend(handle, here);
     }
     std::string_view what() const noexcept override { return "a task"; }
   };

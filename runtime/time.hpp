@@ -14,6 +14,11 @@ inline constexpr duration infinite = duration::max();
 
 namespace internal {
 
+/// `limit` from now on the running loop; `time_point::max()` for `infinite`. Errors: `invalid_state` off a loop.
+time_point deadline_after(duration limit);
+/// Errors: `timeout_error`, always.
+[[noreturn]] void throw_timeout();
+
 /// `start + delay`, held at the ends of the clock's range instead of wrapping round.
 constexpr time_point saturating_add(time_point start, duration delay) noexcept {
   if (delay > duration::zero() && start > time_point::max() - delay) return time_point::max();

@@ -3,7 +3,6 @@
 // With `echo` in front it is the echo server of the same make.
 #include <asio.hpp>
 #include <asio/experimental/as_tuple.hpp>
-#include <asio/experimental/channel.hpp>
 
 #include <array>
 #include <deque>
@@ -11,29 +10,20 @@
 
 #include "../echo_server.hpp"
 #include "../harness.hpp"
+#include "asio_coroutines.hpp"
 
 namespace {
 
-using asio::awaitable;
-using asio::co_spawn;
-using asio::detached;
-using asio::io_context;
-using asio::use_awaitable;
 using asio::ip::tcp;
-
-template <class Message>
-using channel =
-    asio::experimental::channel<io_context::executor_type, void(asio::error_code, Message)>;
-using mailbox = channel<std::int64_t>;
-
-const asio::error_code ok;
-
-// Runs until somebody stops the context. The actors that still wait die with it.
-double run(io_context& context) {
-  bench::stopwatch watch;
-  context.run();
-  return watch.nanoseconds();
-}
+using bench::awaitable;
+using bench::channel;
+using bench::co_spawn;
+using bench::detached;
+using bench::io_context;
+using bench::mailbox;
+using bench::ok;
+using bench::run;
+using bench::use_awaitable;
 
 // Passes a token on; the last hop stops the context. Two of them are a ping-pong, a thousand a
 // ring.

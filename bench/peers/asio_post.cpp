@@ -3,11 +3,12 @@
 // With two loops there is one io_context and one thread for each end.
 #include <asio.hpp>
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
 
-#include "../harness.hpp"
+#include "../task_cases.hpp"
 
 namespace {
 
@@ -127,6 +128,29 @@ double fan_in(const bench::request& wanted) {
   });
 }
 
+// One context, run by as many threads as there are loops.
+double spread(const bench::request& wanted) {
+  const auto run = [&](std::int64_t count) {
+    asio::io_context context{wanted.loops};
+    work_guard guard{context.get_executor()};
+    std::vector<std::thread> others;
+    for (int i = 1; i < wanted.loops; ++i) others.emplace_back([&] { context.run(); });
+    std::atomic<std::int64_t> left{count};
+    std::atomic<std::uint64_t> sum{0};
+    const bench::stopwatch watch;
+    for (std::int64_t i = 1; i <= count; ++i) {
+      asio::post(context, [&, seed = static_cast<std::uint64_t>(i)] {
+        sum += bench::spread_work(seed);
+        if (--left == 0) context.stop();
+      });
+    }
+    context.run();
+    for (std::thread& other : others) other.join();
+    return watch.nanoseconds();
+  };
+  return bench::per_operation(wanted, run, bench::spread_tasks, bench::spread_tasks);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -136,5 +160,7 @@ int main(int argc, char** argv) {
                       {"fanin1", "asio-post", 1, "ns", fan_in<1>},
                       {"fanin1", "asio-post", 2, "ns", fan_in<1>},
                       {"fanin8", "asio-post", 1, "ns", fan_in<8>},
-                      {"fanin8", "asio-post", 2, "ns", fan_in<8>}});
+                      {"fanin8", "asio-post", 2, "ns", fan_in<8>},
+                      {"spread", "asio-post", 1, "ns", spread},
+                      {"spread", "asio-post", 2, "ns", spread}});
 }

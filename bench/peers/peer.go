@@ -23,9 +23,13 @@ const (
 // perOperation returns nanoseconds per operation. run(n) does n operations and returns the time they
 // took. The count doubles until a run is long enough to be believed, which is also the warm-up; then
 // runs are added up until so many seconds have been measured.
-func perOperation(seconds float64, limit int64, run func(int64) time.Duration) float64 {
+func perOperation(seconds float64, chosen entry) float64 {
+	run, limit := chosen.run, chosen.limit
 	budget := time.Duration(seconds * 1e9)
 	count := int64(8 * chunk)
+	if chosen.fixed {
+		count = limit
+	}
 	for run(count) < budget/8 && count*2 <= limit {
 		count *= 2
 	}
@@ -224,26 +228,56 @@ func usage() {
 	os.Exit(2)
 }
 
+// A case that is measured in nanoseconds per operation. When fixed, every run does limit operations.
 type entry struct {
 	limit int64
+	fixed bool
 	run   func(int64) time.Duration
 }
 
 var cases = map[string]entry{
-	"pingpong": {1 << 20, ring(2)},
-	"fanin1":   {1 << 20, fanIn(1)},
-	"fanin8":   {1 << 20, fanIn(8)},
-	"ask":      {1 << 20, ask},
-	"spawn":    {1 << 18, spawn},
-	"ring":     {1 << 20, ring(ringSize)},
+	"pingpong":   {1 << 20, false, ring(2)},
+	"fanin1":     {1 << 20, false, fanIn(1)},
+	"fanin8":     {1 << 20, false, fanIn(8)},
+	"ask":        {1 << 20, false, ask},
+	"spawn":      {1 << 18, false, spawn},
+	"ring":       {1 << 20, false, ring(ringSize)},
+	"task":       {1 << 20, false, task},
+	"yield":      {1 << 20, false, yield},
+	"queue":      {1 << 20, false, queue},
+	"stream":     {1 << 20, false, stream},
+	"lock":       {1 << 26, false, lock},
+	"timers-arm": {timers, true, armTimers},
+	"spread":     {spreadTasks, true, spread},
 }
 
+// Cases that measure themselves.
+var others = map[string]struct {
+	unit string
+	run  func() float64
+}{
+	"idle":        {"bytes", idle},
+	"sleeping":    {"bytes", sleeping},
+	"timers-fire": {"ns", fireTimers},
+}
+
+// What two processors change nothing about.
+var oneLoopOnly = map[string]bool{"idle": true, "sleeping": true, "lock": true}
+
 func list() {
-	for name := range cases {
+	show := func(name string) {
 		fmt.Println(name, 1)
-		fmt.Println(name, 2)
+		if !oneLoopOnly[name] {
+			fmt.Println(name, 2)
+		}
 	}
-	fmt.Println("idle 1\necho64 1\necho16k 1")
+	for name := range cases {
+		show(name)
+	}
+	for name := range others {
+		show(name)
+	}
+	fmt.Println("echo64 1\necho16k 1")
 }
 
 func main() {
@@ -276,13 +310,13 @@ func main() {
 	}
 	runtime.GOMAXPROCS(loops)
 	name := arguments[0]
-	if name == "idle" {
-		fmt.Printf("idle go %d bytes %.2f\n", loops, idle())
+	if other, known := others[name]; known {
+		fmt.Printf("%s go %d %s %.2f\n", name, loops, other.unit, other.run())
 		return
 	}
 	chosen, known := cases[name]
 	if !known {
 		usage()
 	}
-	fmt.Printf("%s go %d ns %.2f\n", name, loops, perOperation(seconds, chosen.limit, chosen.run))
+	fmt.Printf("%s go %d ns %.2f\n", name, loops, perOperation(seconds, chosen))
 }

@@ -4,6 +4,8 @@
     peer_asyncio.py [--uvloop] --list
     peer_asyncio.py [--uvloop] echo --port N [--impl NAME]
 
+The cases about tasks are in peer_asyncio_tasks.py.
+
 One thread only: the interpreter lock leaves nothing to gain from a second one. The echo server
 exists twice: with streams, the API people use, and as a protocol class, the quickest one can be.
 """
@@ -19,13 +21,13 @@ IDLE_ACTORS = 200_000
 BUFFER_SIZE = 16384
 
 
-async def per_operation(seconds, limit, run):
+async def per_operation(seconds, limit, run, first=8 * CHUNK):
     """Nanoseconds per operation; run(n) returns the seconds that n operations took.
 
-    The count doubles until a run is long enough to be believed, which is also the warm-up; then runs
-    are added up until so many seconds have been measured.
+    The count doubles from `first` until a run is long enough to be believed, which is also the
+    warm-up; then runs are added up until so many seconds have been measured.
     """
-    count = 8 * CHUNK
+    count = first
     while await run(count) < seconds / 8 and count * 2 <= limit:
         count *= 2
     total = operations = 0
@@ -162,13 +164,16 @@ async def idle_actor(inbox):
         state += await inbox.get()
 
 
-async def idle(impl):
+async def resident_per_task(body, count):
+    """Resident bytes of a task of body()."""
     before = resident_bytes()
-    tasks = [asyncio.create_task(idle_actor(asyncio.Queue())) for _ in range(IDLE_ACTORS)]
+    tasks = [asyncio.create_task(body()) for _ in range(count)]
     await asyncio.sleep(0)
-    each = (resident_bytes() - before) / len(tasks)
-    print(f"idle {impl} 1 bytes {each:.2f}", flush=True)
-    os._exit(0)  # cancelling the tasks would take ten times longer than the case
+    return (resident_bytes() - before) / len(tasks)
+
+
+async def idle():
+    return await resident_per_task(lambda: idle_actor(asyncio.Queue()), IDLE_ACTORS)
 
 
 async def serve_stream(reader, writer):
@@ -216,8 +221,12 @@ CASES = {
 }
 
 
+# Figures that are no mean of repetitions: the unit, and who measures.
+OTHER_CASES = {"idle": ("bytes", idle)}
+
+
 def usage():
-    sys.exit("usage: peer_asyncio.py [--uvloop] CASE --loops 1 [--seconds S] | --list | echo --port N")
+    sys.exit("usage: PEER [--uvloop] CASE --loops 1 [--seconds S] | --list | echo --port N")
 
 
 def run(coroutine, use_uvloop):
@@ -229,14 +238,25 @@ def run(coroutine, use_uvloop):
     return asyncio.run(coroutine)
 
 
-def main(arguments):
+async def measure(case, options, impl, cases, other_cases):
+    if case in cases:
+        unit = "ns"
+        value = await per_operation(float(options.get("--seconds", "0.3")), *cases[case])
+    else:
+        unit, body = other_cases[case]
+        value = await body()
+    print(f"{case} {impl} 1 {unit} {value:.2f}", flush=True)
+    os._exit(0)  # cancelling the tasks that are left would take ten times longer than the case
+
+
+def main(arguments, cases, other_cases, serves_echo):
     use_uvloop = "--uvloop" in arguments
     arguments = [argument for argument in arguments if argument != "--uvloop"]
     impl = "uvloop" if use_uvloop else "asyncio"
     if arguments == ["--list"]:
-        for case in [*CASES, "idle"]:
+        for case in [*cases, *other_cases]:
             print(case, impl, 1)
-        for case in ["echo64", "echo16k"]:
+        for case in ["echo64", "echo16k"] if serves_echo else []:
             print(case, impl, 1)
             print(case, impl + "-protocol", 1)
         return
@@ -244,20 +264,16 @@ def main(arguments):
         usage()
     case = arguments[0]
     options = dict(zip(arguments[1::2], arguments[2::2]))
-    if case == "echo":
+    if case == "echo" and serves_echo:
         with_protocol = options.get("--impl", impl).endswith("-protocol")
         run(serve_echo(int(options["--port"]), with_protocol), use_uvloop)
     elif options.get("--loops", "1") != "1":
         sys.exit("there is one loop only")
-    elif case == "idle":
-        run(idle(impl), use_uvloop)
-    elif case in CASES:
-        seconds = float(options.get("--seconds", "0.3"))
-        value = run(per_operation(seconds, *CASES[case]), use_uvloop)
-        print(f"{case} {impl} 1 ns {value:.2f}")
+    elif case in cases or case in other_cases:
+        run(measure(case, options, impl, cases, other_cases), use_uvloop)
     else:
         usage()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], CASES, OTHER_CASES, serves_echo=True)

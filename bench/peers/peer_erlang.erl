@@ -13,6 +13,8 @@
 -define(RING_SIZE, 1000).
 -define(IDLE_ACTORS, 200000).
 -define(BUFFER_SIZE, 16384).
+-define(TIMERS, 1000000).
+-define(HOUR, 3600000).
 
 main() ->
     try
@@ -47,19 +49,25 @@ number(Text) ->
         error:badarg -> float(list_to_integer(Text))
     end.
 
-cases() -> ["pingpong", "fanin1", "fanin8", "ask", "spawn", "ring"].
+cases() ->
+    ["pingpong", "fanin1", "fanin8", "ask", "spawn", "ring", "timers-fire", "timers-arm"].
 
 measure("idle", _, _) ->
     {"bytes", idle()};
+measure("timers-fire", _, _) ->
+    %% A tenth of the timers, within a tenth of a second, warm up.
+    fire(random_delays(?TIMERS div 10, 100)),
+    {"ns", fire(random_delays(?TIMERS, 1000)) / ?TIMERS};
 measure(Case, Loops, Seconds) ->
-    Limit =
+    {First, Limit} =
         case Case of
-            "spawn" -> 1 bsl 17;
-            _ -> 1 bsl 20
+            "spawn" -> {8 * ?CHUNK, 1 bsl 17};
+            "timers-arm" -> {?TIMERS, ?TIMERS};
+            _ -> {8 * ?CHUNK, 1 bsl 20}
         end,
     Budget = Seconds * 1.0e9,
     Run = fun(Count) -> run(Case, Loops, Count) end,
-    {"ns", total(Run, calibrate(Run, Budget / 8, Limit, 8 * ?CHUNK), Budget, 0, 0)}.
+    {"ns", total(Run, calibrate(Run, Budget / 8, Limit, First), Budget, 0, 0)}.
 
 %% The count doubles until a run is long enough to be believed, which is also the warm-up.
 calibrate(Run, Enough, Limit, Count) ->
@@ -114,7 +122,41 @@ run("ring", _, Count) ->
     Last ! First,
     Took = timed(fun() -> First ! Count end),
     First ! stop,
-    Took.
+    Took;
+run("timers-arm", _, Count) ->
+    Delays = random_delays(Count, ?HOUR),
+    erlang:garbage_collect(),
+    Begin = erlang:monotonic_time(nanosecond),
+    Timers = [erlang:send_after(?HOUR + Delay, self(), fired) || Delay <- Delays],
+    [erlang:cancel_timer(Timer) || Timer <- Timers],
+    erlang:monotonic_time(nanosecond) - Begin.
+
+%% Nanoseconds of user and system time that arming these timers and receiving their messages takes.
+fire(Delays) ->
+    erlang:garbage_collect(),
+    statistics(runtime),
+    [erlang:send_after(Delay, self(), fired) || Delay <- Delays],
+    receive_fired(length(Delays)),
+    {_, Spent} = statistics(runtime),
+    Spent * 1000000.
+
+receive_fired(0) ->
+    ok;
+receive_fired(Left) ->
+    receive
+        fired -> receive_fired(Left - 1)
+    end.
+
+%% Milliseconds: Erlang's timers know nothing finer. Marsaglia's xorshift.
+random_delays(Count, Below) -> random_delays(Count, Below, 88172645463325252, []).
+
+random_delays(0, _, _, Delays) ->
+    Delays;
+random_delays(Left, Below, State, Delays) ->
+    A = State bxor ((State bsl 13) band 16#FFFFFFFFFFFFFFFF),
+    B = A bxor (A bsr 7),
+    C = B bxor ((B bsl 17) band 16#FFFFFFFFFFFFFFFF),
+    random_delays(Left - 1, Below, C, [C rem Below | Delays]).
 
 %% The number counts down the hops that are left.
 volley(Next, Main) ->

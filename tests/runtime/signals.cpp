@@ -242,7 +242,7 @@ TEST_CASE("a number that is no signal is refused") {
       add_signal_handler(number, [] {});
       co_return;
     };
-    CHECK_THROWS_AS(troupe::run(body(), real_time(log)), std::system_error);
+    CHECK_THROWS_AS(troupe::run(body(), real_time(log)), std::invalid_argument);
   }
 }
 

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <troupe/runtime/coro.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace troupe::internal {
+
+template <class T>
+inline constexpr bool is_coro = false;
+template <class T>
+inline constexpr bool is_coro<coro<T>> = true;
+
+/// What a coroutine ends with.
+template <class T>
+struct result_of_coro;
+template <class T>
+struct result_of_coro<coro<T>> {
+  using type = T;
+};
+
+/// A function whose call with `Args` is a coroutine.
+template <class Function, class... Args>
+concept coroutine_function =
+    std::is_invocable_v<Function&, Args...> && is_coro<std::invoke_result_t<Function&, Args...>>;
+
+/// Runs the coroutine that `function(arguments...)` makes, with the function kept in a frame of its own until that has ended: a
+/// lambda that captures may be passed as a temporary. The arguments are by reference, to what outlives the coroutine.
+template <class Function, class... Args>
+  requires coroutine_function<Function, Args&...>
+auto kept(Function function, Args&... arguments) -> std::invoke_result_t<Function&, Args&...> {
+  auto body = function(arguments...);
+  co_return co_await body;
+}
+
+/// What can be awaited and is no coroutine: a sleep, the get of a queue, the acquire of a lock.
+template <class T>
+concept plain_awaitable = std::is_move_constructible_v<T> && requires(T& awaitable) {
+  awaitable.await_ready();
+  awaitable.await_resume();
+};
+
+/// Awaits it in a coroutine of its own, for those who take coroutines.
+template <plain_awaitable T>
+auto as_coro(T awaitable) -> coro<decltype(awaitable.await_resume())> {
+  co_return co_await awaitable;
+}
+
+/// The coroutine that `body` is or makes.
+template <class T>
+coro<T> body_of(coro<T> body) {
+  return body;
+}
+template <class Function>
+  requires coroutine_function<Function>
+auto body_of(Function body) {
+  return kept(std::move(body));
+}
+template <plain_awaitable T>
+auto body_of(T awaitable) {
+  return as_coro(std::move(awaitable));
+}
+
+/// What is run in a time limit or scope that it may be passed: a coroutine, a function that makes one, something to await.
+template <class Body, class Scope>
+concept body_for = is_coro<Body> || coroutine_function<Body> || coroutine_function<Body, Scope&> ||
+                   plain_awaitable<Body>;
+
+}  // namespace troupe::internal

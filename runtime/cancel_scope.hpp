@@ -1,0 +1,166 @@
+#pragma once
+
+#include <troupe/runtime/body.hpp>
+#include <troupe/runtime/scope.hpp>
+#include <troupe/runtime/time.hpp>
+#include <troupe/runtime/timer.hpp>
+
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace troupe {
+
+struct cancel_scope_options {
+  time_point deadline = time_point::max();  ///< of the loop's time; cancels the scope
+  bool shield = false;                      ///< see `cancel_scope::set_shield`
+};
+
+/// A stretch of a task that can be cancelled as a whole, from inside and outside, as trio's CancelScope. Unlike a request by
+/// `task::cancel`, which is thrown once, a cancelled scope throws at every suspension until it is left: a `catch (...)` cannot
+/// keep it alive. What it throws ends at the scope, and the task goes on behind it.
+///
+///     cancel_scope scope;
+///     bool finished = co_await scope.run([&]() -> coro<> { ... scope.cancel() ... });
+///
+/// Life: made anywhere, run once in a task; `cancel` before that makes its first suspension throw.
+/// Threads: the task's loop. Cancel: what comes from outside goes through it, unless it is a shield.
+class cancel_scope : private internal::scope {
+ public:
+  explicit cancel_scope(cancel_scope_options options = {}) noexcept
+      : timer_(*this), deadline_(options.deadline) {
+    if (options.shield) set_shielded(true);
+  }
+  ~cancel_scope() { disarm(); }
+
+  /// Runs `body`, a coroutine or a function that makes one. The value, in an optional (true, for `void`); nothing when the scope's
+  /// own cancellation ended it.
+  /// Errors: what `body` throws; `cancelled` when more than this scope was cancelled; `invalid_state` when it has been run before.
+  template <class T>
+  auto run(coro<T> body) -> coro<std::conditional_t<std::is_void_v<T>, bool, std::optional<T>>> {
+    begin();
+    const run_guard guard{*this};
+    internal::outcome<T> result;
+    std::exception_ptr error;
+    try {
+      if constexpr (std::is_void_v<T>) {
+        co_await body;
+        result.set_value();
+      } else {
+        result.set_value(co_await body);
+      }
+    } catch (...) {
+      error = std::current_exception();
+    }
+    end(std::move(error));
+    if constexpr (std::is_void_v<T>) {
+      co_return result.has_value();
+    } else {
+      if (!result.has_value()) co_return std::nullopt;
+      co_return std::move(result.get());
+    }
+  }
+  template <class Function>
+    requires internal::coroutine_function<Function>
+  auto run(Function body) {
+    return run(internal::kept(std::move(body)));
+  }
+  template <internal::plain_awaitable Awaitable>
+  auto run(Awaitable awaited) {
+    return run(internal::as_coro(std::move(awaited)));
+  }
+  template <class Function>
+    requires internal::coroutine_function<Function, cancel_scope&>
+  auto run(Function body) {
+    return run(internal::kept(std::move(body), *this));
+  }
+
+  /// Cancels it, for good. Does nothing when it has ended.
+  void cancel() noexcept { press(); }
+  /// Whether it was cancelled, by `cancel` or its deadline.
+  using scope::cancel_called;
+  /// Whether that is what ended it.
+  bool cancelled_caught() const noexcept { return caught_; }
+  /// Whether the deadline cancelled it.
+  bool expired() const noexcept { return expired_; }
+
+  /// When it cancels itself; `time_point::max()` for never.
+  time_point deadline() const noexcept { return deadline_; }
+  void set_deadline(time_point deadline);
+
+  /// A shield keeps cancellations from outside away from what runs in it, for cleanup that has to wait: scopes around it, the
+  /// end of an actor or the runtime, and `task::cancel`, whose request is delivered when the shield is left. Give it a deadline.
+  void set_shield(bool shield) noexcept { set_shielded(shield); }
+  bool shield() const noexcept { return shielded(); }
+
+ private:
+  struct deadline_timer : timer {
+    explicit deadline_timer(cancel_scope& given) noexcept
+        : timer(&cancel_scope::on_due), scope(given) {}
+    cancel_scope& scope;
+  };
+  /// In the frame of `run`, which a closing loop destroys unfinished: the scope may outlive it, and its task.
+  struct run_guard {
+    cancel_scope& scope;
+    ~run_guard() {
+      scope.disarm();
+      scope.abandon();
+    }
+  };
+  static void on_due(timer& due) noexcept;
+  void begin();
+  void end(std::exception_ptr error);
+  void arm();
+  void disarm() noexcept;
+
+  deadline_timer timer_;
+  time_point deadline_;
+  loop* armed_on_ = nullptr;
+  bool caught_ = false;
+  bool expired_ = false;
+};
+
+namespace internal {
+/// What a body ends with, from what `cancel_scope::run` makes of it.
+template <class Run>
+struct bare_result;
+template <>
+struct bare_result<coro<bool>> {
+  using type = void;
+};
+template <class T>
+struct bare_result<coro<std::optional<T>>> {
+  using type = T;
+};
+template <class Run>
+using bare = typename bare_result<Run>::type;
+}  // namespace internal
+
+/// Runs `body`, a coroutine or a function that makes one, for at most `limit`, and goes on without it: nothing, or false for
+/// `void`, when the time was up. `move_on_after` of trio.
+/// Errors: what `body` throws.
+template <class Rep, class Period, class Body>
+auto move_on_after(std::chrono::duration<Rep, Period> limit, Body body)
+    -> decltype(std::declval<cancel_scope&>().run(std::move(body))) {
+  cancel_scope scope;
+  scope.set_deadline(internal::deadline_after(internal::to_duration(limit)));
+  auto running = scope.run(std::move(body));
+  co_return co_await running;
+}
+
+/// Runs `body` for at most `limit`. `fail_after` of trio: as `timeout`, but the cancellation is level-triggered.
+/// Errors: what `body` throws; `timeout_error` when the time was up.
+template <class Rep, class Period, class Body>
+auto fail_after(std::chrono::duration<Rep, Period> limit, Body body)
+    -> coro<internal::bare<decltype(std::declval<cancel_scope&>().run(std::move(body)))>> {
+  cancel_scope scope;
+  scope.set_deadline(internal::deadline_after(internal::to_duration(limit)));
+  auto running = scope.run(std::move(body));
+  auto result = co_await running;
+  if (!result) internal::throw_timeout();
+  if constexpr (!std::is_same_v<decltype(result), bool>) co_return *std::move(result);
+}
+
+}  // namespace troupe

@@ -1,0 +1,87 @@
+#include <troupe/runtime/timeout.hpp>
+
+#include <troupe/runtime/cancel_scope.hpp>
+
+namespace troupe {
+
+void timeout_scope::enter() {
+  if (state_ != state::made)
+    throw invalid_state("a timeout has been run before: make another one for each run");
+  task_base* const current = task_base::current();
+  if (current == nullptr)
+    throw invalid_state("a timeout is run in a task, and none runs here: use create_task or run");
+  task_ = current;
+  around_ = internal::scope::innermost(*current);
+  cancelling_before_ = current->requests_let_through();
+  state_ = state::entered;
+  internal::scope::bind(*current);
+  arm();
+}
+
+void timeout_scope::arm() {
+  if (when_ == time_point::max()) return;
+  home_ = &task_->here();
+  loop& home = *home_;
+  if (when_ > home.time()) {
+    home.timers().arm(timer_, when_);
+    return;
+  }
+  auto expire_soon = [this] { expire(); };
+  auto* const made = new internal::call_of<decltype(expire_soon), internal::scheduled_call>(
+      std::move(expire_soon));
+  made->retain();
+  soon_ = made;
+  home.push(*made);
+}
+
+void timeout_scope::disarm() noexcept {
+  if (timer_.armed()) home_->timers().cancel(timer_);
+  if (internal::scheduled_call* const soon = std::exchange(soon_, nullptr)) {
+    soon->cancel();
+    soon->release();
+  }
+}
+
+void timeout_scope::on_due(timer& due) noexcept {
+  static_cast<deadline_timer&>(due).scope.expire();
+}
+
+void timeout_scope::expire() noexcept {
+  state_ = state::expiring;
+  internal::scope::cancel_task(*task_, around_);
+}
+
+void timeout_scope::abandon() noexcept {
+  disarm();
+  if (state_ == state::entered || state_ == state::expiring) state_ = state::left;
+}
+
+void timeout_scope::leave(std::exception_ptr error) {
+  disarm();
+  internal::scope::unbind(*task_);
+  const bool expired = state_ == state::expiring;
+  state_ = expired ? state::expired : state::left;
+  if (!expired) {
+    if (error) std::rethrow_exception(error);
+    return;
+  }
+  // A cancelled scope around it makes no request that could be counted.
+  task_->uncancel();
+  const bool mine_alone =
+      task_->requests_let_through() <= cancelling_before_ && !internal::scope::pressed(*task_);
+  if (!error) return;
+  if (mine_alone && internal::cancellation_of(error) != internal::cancellation::none)
+    internal::throw_timeout();
+  std::rethrow_exception(error);
+}
+
+void timeout_scope::reschedule(time_point when) {
+  if (state_ == state::made) throw invalid_state("a timeout that does not run yet was rescheduled");
+  if (state_ != state::entered)
+    throw invalid_state("a timeout that has ended or expired was rescheduled");
+  disarm();
+  when_ = when;
+  arm();
+}
+
+}  // namespace troupe
