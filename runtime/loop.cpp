@@ -35,6 +35,10 @@ constexpr duration short_sleep = std::chrono::microseconds(100);
 constexpr int pauses_per_look = 16;
 constexpr unsigned most_skipped = 63;
 
+// Timers that follow each other closely share one look: an idle loop that has just fired some rests for this long before it
+// looks for more, else a million in a second would keep it looking all the time. As much as Linux allows itself with a sleep.
+constexpr duration between_looks_at_timers = std::chrono::microseconds(50);
+
 constexpr int rounds_per_event = 4;
 
 // What a closing loop still runs; more is a work that makes itself ready for ever.
@@ -127,6 +131,7 @@ void loop::reset(loop_options options) {
   on_failure_ = std::move(options.on_failure);
   virtual_now_ = {};
   stopping_ = stalled_ = discarding_ = timer_due_ = false;
+  rested_until_ = {};
   budget_ = first_budget;
   spinning_ = false;
   skip_ = backoff_ = 0;
@@ -365,7 +370,7 @@ void loop::idle() {
   if (take_inbox()) return;
   if (on_wound_up_ && cancel_late_tasks()) return;
   if (!timers_.empty()) {
-    fire_timers();
+    fire_rested();
     // A lazy timer that one of them has armed still has to get its deadline.
     if (!ready_.empty() || timers_.has_lazy()) return;
   }
@@ -432,7 +437,10 @@ void loop::sleep() {
          ++round)
       home.run_round();
   };
-  backend_->wait(timers_.size() != 0 ? timers_.earliest() : time_point::max(), run_some, this);
+  const bool has_timers = timers_.size() != 0;
+  const time_point deadline =
+      has_timers ? std::max(timers_.earliest(), rested_until_) : time_point::max();
+  backend_->wait(deadline, run_some, this);
   const bool woken = inbox_.end_sleep();
   spinning_ = false;
   if (woken && may_spin && clock::now() - before < short_sleep) {
@@ -443,7 +451,7 @@ void loop::sleep() {
     }
   }
   take_inbox();
-  if (!timers_.empty()) fire_timers();
+  if (!timers_.empty()) fire_rested();
   done_ = 0;
   last_poll_ = {};
 }
@@ -464,6 +472,15 @@ void loop::fire_timers() {
   const time_point at = time();
   timers_.settle(at);
   timers_.fire_due(at);
+}
+
+/// The same for an idle loop, unless that has done so a moment ago.
+void loop::fire_rested() {
+  const time_point at = time();
+  timers_.settle(at);
+  if (at < rested_until_ && !virtual_time_) return;
+  if (timers_.fire_due(at) != 0)
+    rested_until_ = internal::saturating_add(at, between_looks_at_timers);
 }
 
 void loop::wake() noexcept {

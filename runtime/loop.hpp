@@ -460,6 +460,7 @@ class loop {
   void sleep();
   bool take_inbox() noexcept;
   void fire_timers();
+  void fire_rested();
   void wake() noexcept;
   bool wound_up() const;
   void add_service(loop_service& made, const void* key) noexcept;
@@ -489,6 +490,7 @@ class loop {
   unsigned backoff_ = 0;  ///< what `skip_` was set to when spinning last failed; 0 after a success
   duration slow_ = std::chrono::milliseconds(100);
   time_point last_poll_{};
+  time_point rested_until_{};  ///< an idle loop fires no timers before
   time_point virtual_now_{};
   runtime* owner_ = nullptr;
   std::size_t index_ = 0;

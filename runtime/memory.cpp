@@ -1,5 +1,7 @@
 #include <troupe/runtime/memory.hpp>
 
+#include <pthread.h>
+
 #include <bit>
 #include <new>
 
@@ -37,17 +39,132 @@ void* take(free_list& list) noexcept {
   return block;
 }
 
-void empty(free_list& list) noexcept {
+void put(free_list& list, void* block) noexcept {
+  --list.room;
+  auto* const freed = static_cast<free_block*>(block);
+  freed->next = list.head;
+  list.head = freed;
+}
+
+void empty_large(free_list& list) noexcept {
   while (list.head != nullptr) ::operator delete(take(list));
   list.room = 0;
 }
+
+constexpr std::size_t slab_bytes = std::size_t{32} << 10;
+constexpr std::uint32_t refill = 64;  // single blocks taken at a time
+
+constexpr std::size_t block_size(std::size_t index) noexcept { return (index + 1) * pool_granule; }
+constexpr std::uint32_t bound_of(std::size_t index) noexcept {
+  return static_cast<std::uint32_t>(pool_bytes_per_class / block_size(index));
+}
+
+/// The small blocks of one size that no thread's list has: whole lists that were full, of `bound_of` blocks each, and single ones.
+/// What is not there is cut from slabs, which are never given back. Next to the heap, blocks need no header, and those that are
+/// freed in another order than they were made in are not joined with their neighbours, which is most of what freeing costs there.
+/// Threads: any, under the lock.
+class depot {
+ public:
+  /// Fills an empty list of a thread that keeps one. Errors: std::bad_alloc.
+  void fill(free_list& list, std::size_t index) {
+    const guard lock(mutex_);
+    if (full_ != nullptr) {
+      list.head = full_;
+      full_ = static_cast<batch*>(full_)->following;
+      list.room = 0;
+      return;
+    }
+    if (single_ == nullptr) cut(index);
+    list.room = bound_of(index);
+    for (std::uint32_t taken = 0; taken < refill && single_ != nullptr && list.room != 0; ++taken)
+      put(list, pop());
+  }
+  /// Takes a whole list, which is full.
+  void take_full(free_list& list, std::size_t index) noexcept {
+    const guard lock(mutex_);
+    auto* const whole = static_cast<batch*>(list.head);
+    whole->following = full_;
+    full_ = whole;
+    list.head = nullptr;
+    list.room = bound_of(index);
+  }
+  void take_rest(free_list& list) noexcept {
+    const guard lock(mutex_);
+    while (list.head != nullptr) push(take(list));
+    list.room = 0;
+  }
+  void* one(std::size_t index) {
+    const guard lock(mutex_);
+    if (single_ == nullptr && full_ != nullptr) {
+      single_ = full_;
+      full_ = static_cast<batch*>(full_)->following;
+    }
+    if (single_ == nullptr) cut(index);
+    return pop();
+  }
+  void take_one(void* block) noexcept {
+    const guard lock(mutex_);
+    push(block);
+  }
+
+ private:
+  /// The first block of a list that was full.
+  struct batch : free_block {
+    free_block* following;
+  };
+  static_assert(sizeof(batch) <= pool_granule);
+
+  class guard {
+   public:
+    explicit guard(pthread_mutex_t& mutex) noexcept : mutex_(mutex) { pthread_mutex_lock(&mutex_); }
+    ~guard() { pthread_mutex_unlock(&mutex_); }
+    guard(const guard&) = delete;
+    guard& operator=(const guard&) = delete;
+
+   private:
+    pthread_mutex_t& mutex_;
+  };
+
+  void push(void* block) noexcept {
+    auto* const freed = static_cast<free_block*>(block);
+    freed->next = single_;
+    single_ = freed;
+  }
+  void* pop() noexcept {
+    free_block* const block = single_;
+    single_ = block->next;
+    return block;
+  }
+  void cut(std::size_t index) {
+    auto* const slab = static_cast<char*>(::operator new(slab_bytes));
+    const std::size_t size = block_size(index);
+    // The first block keeps the slabs together, for those who look for leaks.
+    reinterpret_cast<free_block*>(slab)->next = slabs_;
+    slabs_ = reinterpret_cast<free_block*>(slab);
+    // From the end, so that they come out in the order of their addresses.
+    for (std::size_t at = (slab_bytes - pool_granule) / size; at-- > 0;)
+      push(slab + pool_granule + at * size);
+  }
+
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  free_block* full_ = nullptr;
+  free_block* single_ = nullptr;
+  free_block* slabs_ = nullptr;
+};
+
+constinit depot depots[pool_classes];
+
 }  // namespace
 
 constinit thread_local free_list free_lists[pool_classes] = {};
 
 void* allocate_slow(std::size_t size) {
   if (size <= pool_granule * pool_classes) {
-    return ::operator new((size + pool_granule - 1) / pool_granule * pool_granule);
+    const std::size_t index = (size - 1) / pool_granule;
+    if (!pooling) return ::operator new(block_size(index));
+    if (users == 0) return depots[index].one(index);
+    depots[index].fill(free_lists[index], index);
+    return take(free_lists[index]);
   }
   const std::size_t index = large_class_of(size);
   if (index >= large_classes) return ::operator new(size);
@@ -56,25 +173,30 @@ void* allocate_slow(std::size_t size) {
 }
 
 void deallocate_slow(void* block, std::size_t size) noexcept {
+  if (size <= pool_granule * pool_classes) {
+    const std::size_t index = (size - 1) / pool_granule;
+    if (!pooling) {
+      ::operator delete(block);
+    } else if (users == 0) {
+      depots[index].take_one(block);
+    } else {
+      depots[index].take_full(free_lists[index], index);
+      put(free_lists[index], block);
+    }
+    return;
+  }
   const std::size_t index = large_class_of(size);
-  if (size <= pool_granule * pool_classes || index >= large_classes ||
-      large_lists[index].room == 0) {
+  if (index >= large_classes || large_lists[index].room == 0) {
     ::operator delete(block);
     return;
   }
-  free_list& list = large_lists[index];
-  --list.room;
-  auto* const freed = static_cast<free_block*>(block);
-  freed->next = list.head;
-  list.head = freed;
+  put(large_lists[index], block);
 }
 
 void enable_pool() noexcept {
   if (!pooling || users++ != 0) return;
-  for (std::size_t index = 0; index < pool_classes; ++index) {
-    free_lists[index].room =
-        static_cast<std::uint32_t>(pool_bytes_per_class / ((index + 1) * pool_granule));
-  }
+  for (std::size_t index = 0; index < pool_classes; ++index)
+    free_lists[index].room = bound_of(index);
   for (std::size_t index = 0; index < large_classes; ++index) {
     large_lists[index].room =
         static_cast<std::uint32_t>(large_bytes_per_class / (least_large << index));
@@ -83,8 +205,9 @@ void enable_pool() noexcept {
 
 void disable_pool() noexcept {
   if (!pooling || --users != 0) return;
-  for (free_list& list : free_lists) empty(list);
-  for (free_list& list : large_lists) empty(list);
+  for (std::size_t index = 0; index < pool_classes; ++index)
+    depots[index].take_rest(free_lists[index]);
+  for (free_list& list : large_lists) empty_large(list);
 }
 
 }  // namespace troupe::internal

@@ -5,14 +5,16 @@
 
 namespace troupe::internal {
 
-/// Memory for what the hot path makes and drops: coroutine frames, envelopes, cells, tasks. A thread that runs a loop
-/// keeps freed blocks in lists by size and takes them from there; other threads go to the heap.
+/// Memory for what the hot path makes and drops: coroutine frames, envelopes, cells, tasks. A thread that runs a loop keeps
+/// freed blocks in lists by size and takes them from there; lists that are full, or empty, are exchanged for others at a depot
+/// that all threads share, which cuts new blocks from slabs. Other threads use the depot, block by block.
 ///
-/// Life: `enable_pool` when a loop starts on a thread, `disable_pool` when it ends; blocks may outlive both, and may be
-/// freed on another thread than the one that made them. Each list is bounded (`pool_bytes_per_class`), so that a producer on
-/// one thread and a consumer on another grow neither for ever. Larger blocks, the buffers of sockets, have lists of their own
-/// by powers of two: the heap would give them back to the system and fetch them again. Under AddressSanitizer every block
-/// comes from the heap.
+/// Life: `enable_pool` when a loop starts on a thread, `disable_pool` when it ends; blocks may outlive both, and may be freed on
+/// another thread than the one that made them. Each list is bounded (`pool_bytes_per_class`), so a producer on one thread and a
+/// consumer on another pass the same blocks round. Memory of small blocks is kept for small blocks of that size: a program holds
+/// as much as it once needed at the same time. Larger blocks, the buffers of sockets, have lists of their own by powers of two,
+/// and go to the heap beyond those: it would give them back to the system and fetch them again. Under AddressSanitizer every
+/// block comes from the heap.
 inline constexpr std::size_t pool_granule = 16;
 inline constexpr std::size_t pool_classes = 64;  // blocks of up to 1 KiB
 inline constexpr std::size_t pool_bytes_per_class = std::size_t{256} << 10;

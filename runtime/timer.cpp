@@ -6,6 +6,8 @@
 namespace troupe {
 
 namespace {
+constexpr std::size_t large_heap = 512;
+constexpr duration near_enough = std::chrono::milliseconds(2);
 constexpr std::size_t arity =
     4;  // shallower than a binary heap, and four children share a cache line or two
 }
@@ -16,9 +18,34 @@ void internal::throw_not_a_duration() {
 
 void timer_queue::arm(timer& item, time_point deadline) {
   const entry value{std::max(deadline, firing_at_), armed_++, &item};
+  if (size_ >= large_heap) [[unlikely]] {
+    arm_far(value);
+    return;
+  }
   if (size_ == capacity_) grow();
   sift_up(size_++, value);
 }
+
+void timer_queue::into_heap(void* self, const entry& value) {
+  auto& queue = *static_cast<timer_queue*>(self);
+  if (queue.size_ == queue.capacity_) queue.grow();
+  queue.sift_up(queue.size_++, value);
+}
+
+/// The heap is large: what is not near stays out of it.
+void timer_queue::arm_far(const entry& value) {
+  if (far_ == nullptr) {
+    const time_point near = now_ != time_point::min() ? now_ : std::min(heap_[0].deadline, value.deadline);
+    far_ = new internal::far_timers(std::max(near, time_point{}) + near_enough);
+  }
+  if (value.deadline < far_->begin()) {
+    into_heap(this, value);
+  } else {
+    far_->add(value);
+  }
+}
+
+void timer_queue::take_next_slot() { far_->take_next(&timer_queue::into_heap, this); }
 
 void timer_queue::grow() {
   const std::size_t capacity = capacity_ == 0 ? 64 : capacity_ * 2;
@@ -30,6 +57,7 @@ void timer_queue::grow() {
 }
 
 void timer_queue::settle(time_point now) {
+  now_ = now;
   // The list holds the newest first; ties must fire in the order of arming.
   timer* oldest_first = nullptr;
   while (timer* item = lazy_) {
@@ -49,7 +77,7 @@ std::size_t timer_queue::fire_due(time_point now) {
   // What a fired timer arms belongs to a later round, even when it is due at once, and comes behind all that are due now.
   const std::uint64_t last = armed_;
   firing_at_ = now;
-  while (size_ != 0 && heap_[0].deadline <= now && heap_[0].order < last) {
+  while (size() != 0 && earliest() <= now && heap_[0].order < last) {
     timer& item = *heap_[0].item;
     remove_at(0);
     item.place_ = timer::idle_place;
@@ -62,6 +90,7 @@ std::size_t timer_queue::fire_due(time_point now) {
 
 void timer_queue::clear(timer::function forgotten) noexcept {
   settle(time_point::min());
+  if (far_ != nullptr) far_->take_all(&timer_queue::into_heap, this);
   while (size_ != 0) {
     timer& item = *heap_[--size_].item;
     item.place_ = timer::idle_place;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/far_timers.hpp>
 #include <troupe/runtime/time.hpp>
 
 #include <cstddef>
@@ -26,6 +27,7 @@ struct timer {
 
  private:
   friend class timer_queue;
+  friend class internal::far_timers;
   static constexpr std::size_t idle_place = static_cast<std::size_t>(-1);
   static constexpr std::size_t lazy_place = static_cast<std::size_t>(-2);
 
@@ -35,7 +37,8 @@ struct timer {
   timer* next_ = nullptr;
 };
 
-/// All timers of one loop: those with a deadline in a four-ary heap, and the lazy ones in a list.
+/// All timers of one loop: those with a deadline in a four-ary heap, or, when there are many, in `far_timers` until their time
+/// comes near; and the lazy ones in a list.
 ///
 /// A *lazy* timer is a guard that will nearly always be cancelled before it matters, such as an ask's time-out. It is only
 /// linked into a list; the next time the loop reads its clock it gets its deadline, counted from then. It is therefore
@@ -46,7 +49,10 @@ struct timer {
 class timer_queue {
  public:
   timer_queue() = default;
-  ~timer_queue() { delete[] heap_; }
+  ~timer_queue() {
+    delete[] heap_;
+    delete far_;
+  }
   timer_queue(const timer_queue&) = delete;
   timer_queue& operator=(const timer_queue&) = delete;
 
@@ -68,24 +74,30 @@ class timer_queue {
     if (item.place_ == timer::idle_place) return;
     if (item.place_ == timer::lazy_place) {
       unlink_lazy(item);
+    } else if (internal::far_timers::holds(item.place_)) {
+      far_->remove(item.place_);
     } else {
       remove_at(item.place_);
     }
     item.place_ = timer::idle_place;
   }
 
-  bool empty() const noexcept { return size_ == 0 && lazy_ == nullptr; }
-  std::size_t size() const noexcept { return size_; }
+  bool empty() const noexcept { return size_ == 0 && lazy_ == nullptr && far_count() == 0; }
+  /// Those with a deadline.
+  std::size_t size() const noexcept { return size_ + far_count(); }
   bool has_lazy() const noexcept { return lazy_ != nullptr; }
 
   /// Whether one with a deadline is due at `now`.
-  bool due(time_point now) const noexcept { return size_ != 0 && heap_[0].deadline <= now; }
+  bool due(time_point now) { return size() != 0 && earliest() <= now; }
 
   /// Gives the lazy timers their deadlines, counted from `now`.
   void settle(time_point now);
 
   /// The earliest deadline. Pre: `settle` was called and `size() != 0`.
-  time_point earliest() const noexcept { return heap_[0].deadline; }
+  time_point earliest() {
+    bring_near();
+    return heap_[0].deadline;
+  }
 
   /// Forgets all timers and tells `forgotten` of each; none of them is armed any more.
   void clear(timer::function forgotten) noexcept;
@@ -94,15 +106,7 @@ class timer_queue {
   std::size_t fire_due(time_point now);
 
  private:
-  struct entry {
-    time_point deadline;
-    std::uint64_t order = 0;
-    timer* item = nullptr;
-
-    bool before(const entry& other) const noexcept {
-      return deadline != other.deadline ? deadline < other.deadline : order < other.order;
-    }
-  };
+  using entry = internal::timer_entry;
 
   void unlink_lazy(timer& item) noexcept {
     if (item.previous_ != nullptr) {
@@ -122,11 +126,22 @@ class timer_queue {
   void sift_down(std::size_t place, const entry& value) noexcept;
 
   void grow();
+  void arm_far(const entry& value);
+  std::size_t far_count() const noexcept { return far_ != nullptr ? far_->size() : 0; }
+  /// Sees to it that the earliest of all is in the heap. Pre: there is one.
+  void bring_near() {
+    while (far_count() != 0 && (size_ == 0 || heap_[0].deadline >= far_->next())) [[unlikely]]
+      take_next_slot();
+  }
+  void take_next_slot();
+  static void into_heap(void* self, const entry& value);
 
   entry* heap_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
+  internal::far_timers* far_ = nullptr;  ///< owned; made when the heap gets large
   timer* lazy_ = nullptr;
+  time_point now_ = time_point::min();  ///< when timers were last looked at
   std::uint64_t armed_ = 0;
   time_point firing_at_ =
       time_point::min();  ///< while timers fire: what they arm is due no earlier

@@ -247,3 +247,105 @@ TEST_CASE("timers armed, cancelled and fired at random do as a sorted list does"
     REQUIRE(queue.empty());
   }
 }
+
+// --- many timers ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// A timer that notes its number.
+struct numbered : timer {
+  numbered(std::vector<int>& given, int mine)
+      : timer([](timer& self) noexcept {
+          auto& fired = static_cast<numbered&>(self);
+          fired.log->push_back(fired.number);
+        }),
+        log(&given),
+        number(mine) {}
+  std::vector<int>* log;
+  int number;
+};
+
+}  // namespace
+
+TEST_CASE("many timers, armed, cancelled and fired at random over all ranges of time, do as a sorted list does") {
+  for (const std::uint64_t seed : {1U, 2U, 3U, 4U}) {
+    random_numbers random(seed);
+    timer_queue queue;
+    std::vector<int> log;
+    std::vector<std::unique_ptr<numbered>> timers;
+    struct planned {
+      time_point deadline;
+      std::uint64_t order;
+      int number;
+    };
+    std::vector<planned> wanted;
+    std::uint64_t order = 0;
+    time_point now{};
+    constexpr int count = 6'000;
+    for (int number = 0; number < count; ++number)
+      timers.push_back(std::make_unique<numbered>(log, number));
+    // Delays from nanoseconds to centuries, as many of each size.
+    const auto some_delay = [&] {
+      return duration(static_cast<duration::rep>(random.next() >> (4 + random.below(60))));
+    };
+    const auto arm = [&](int number) {
+      const time_point deadline = now + some_delay();
+      queue.arm(*timers[static_cast<std::size_t>(number)], deadline);
+      wanted.push_back({deadline, order++, number});
+    };
+    for (int number = 0; number < count; ++number) arm(number);
+    for (int step = 0; step < 200; ++step) {
+      for (int times = 0; times < 20 && !wanted.empty(); ++times) {
+        const std::size_t chosen = random.below(wanted.size());
+        queue.cancel(*timers[static_cast<std::size_t>(wanted[chosen].number)]);
+        const int number = wanted[chosen].number;
+        wanted.erase(wanted.begin() + static_cast<std::ptrdiff_t>(chosen));
+        if (random.below(2) == 0) arm(number);
+      }
+      now += some_delay() / 1000;
+      queue.settle(now);
+      log.clear();
+      std::vector<planned> due;
+      std::erase_if(wanted, [&](const planned& each) {
+        if (each.deadline > now) return false;
+        due.push_back(each);
+        return true;
+      });
+      std::sort(due.begin(), due.end(), [](const planned& a, const planned& b) {
+        return a.deadline != b.deadline ? a.deadline < b.deadline : a.order < b.order;
+      });
+      CHECK(queue.fire_due(now) == due.size());
+      std::vector<int> expected;
+      for (const planned& each : due) expected.push_back(each.number);
+      REQUIRE(log == expected);
+      REQUIRE(queue.size() == wanted.size());
+      if (!wanted.empty()) {
+        const auto first = std::min_element(
+            wanted.begin(), wanted.end(),
+            [](const planned& a, const planned& b) { return a.deadline < b.deadline; });
+        REQUIRE(queue.earliest() == first->deadline);
+      }
+      for (const int number : expected) arm(number);
+    }
+    for (const planned& each : wanted)
+      queue.cancel(*timers[static_cast<std::size_t>(each.number)]);
+    CHECK(queue.empty());
+  }
+}
+
+TEST_CASE("many timers are forgotten by a queue that is cleared") {
+  timer_queue queue;
+  std::vector<int> log;
+  std::vector<std::unique_ptr<numbered>> timers;
+  for (int number = 0; number < 2'000; ++number) {
+    timers.push_back(std::make_unique<numbered>(log, number));
+    queue.arm(*timers.back(), time_point{} + number * 1s);
+  }
+  int forgotten = 0;
+  static int* counter;
+  counter = &forgotten;
+  queue.clear([](timer&) noexcept { ++*counter; });
+  CHECK(forgotten == 2'000);
+  CHECK(queue.empty());
+  CHECK_FALSE(timers.back()->armed());
+}

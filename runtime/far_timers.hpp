@@ -1,0 +1,103 @@
+#pragma once
+
+#include <troupe/runtime/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace troupe {
+
+struct timer;
+
+namespace internal {
+
+/// A timer that is armed: its deadline, and its number in the order of arming, which settles ties.
+struct timer_entry {
+  time_point deadline;
+  std::uint64_t order = 0;
+  timer* item = nullptr;
+
+  bool before(const timer_entry& other) const noexcept {
+    return deadline != other.deadline ? deadline < other.deadline : order < other.order;
+  }
+};
+
+/// Timers whose time is far off, in no order but by slots of time, so that arming and cancelling one costs the same however many
+/// there are; a loop with few never makes one. When a slot's time comes near, its timers go into the heap, which stays small
+/// enough for the cache: that is what makes a million timers cheap (Varghese and Lauck's hierarchical timing wheels, with a
+/// heap in place of the finest wheel, for the order).
+///
+/// Three levels of 1024 slots, of about a millisecond, a second and eighteen minutes each, and a list of what is beyond that.
+/// Invariants: everything here is due at `begin()` or later; a slot of a level holds what lies within 1024 slots of `begin()`.
+/// Threads: its loop's.
+class far_timers {
+ public:
+  /// Keeps timers due at `begin` or later.
+  explicit far_timers(time_point begin) noexcept : begin_(slot_start(begin)) {}
+  ~far_timers();
+  far_timers(const far_timers&) = delete;
+  far_timers& operator=(const far_timers&) = delete;
+
+  bool empty() const noexcept { return count_ == 0; }
+  std::size_t size() const noexcept { return count_; }
+  /// Nothing earlier is kept here.
+  time_point begin() const noexcept { return begin_; }
+  /// The start of the earliest slot that may hold something. Pre: not empty.
+  time_point next() const noexcept { return next_; }
+
+  /// Pre: due at `begin()` or later. Errors: std::bad_alloc.
+  void add(const timer_entry& added);
+  /// Takes out the timer that was given `place`.
+  void remove(std::size_t place) noexcept;
+  /// Takes out the earliest slot and calls `take(context, entry)` for each in it; `begin()` is then behind it. Pre: not empty.
+  void take_next(void (*take)(void* context, const timer_entry& entry), void* context);
+  /// Takes out all.
+  void take_all(void (*take)(void* context, const timer_entry& entry), void* context);
+
+  /// Whether a timer's place is one that `add` gave it.
+  static bool holds(std::size_t place) noexcept { return (place >> 61) == 4; }
+
+ private:
+  static constexpr int levels = 4;  // the last is the list of what is beyond
+  static constexpr int finest_bits = 20;
+  static constexpr int slot_bits = 10;
+  static constexpr std::size_t slots = std::size_t{1} << slot_bits;
+  static constexpr std::size_t mark = std::size_t{1} << 63;
+
+  struct slot {
+    timer_entry* entries = nullptr;
+    std::uint32_t size = 0;
+    std::uint32_t capacity = 0;
+  };
+  struct level {
+    slot all[slots];
+    std::uint64_t used[slots / 64] = {};
+  };
+
+  static std::uint64_t ticks(time_point at) noexcept {
+    return static_cast<std::uint64_t>(at.time_since_epoch().count());
+  }
+  static time_point slot_start(time_point at) noexcept {
+    const std::uint64_t start = ticks(at) >> finest_bits << finest_bits;
+    return time_point(duration(static_cast<duration::rep>(start)));
+  }
+  static constexpr int shift_of(int number) noexcept { return finest_bits + number * slot_bits; }
+  static std::size_t place_of(int number, std::size_t index, std::size_t position) noexcept {
+    return mark | static_cast<std::size_t>(number) << 58 | index << 40 | position;
+  }
+
+  slot& slot_at(int number, std::size_t index) { return levels_[number]->all[index]; }
+  void put(int number, std::size_t index, const timer_entry& added);
+  /// The first slot of a level that holds something, as a distance from the present one; `slots` when there is none.
+  std::size_t first_used(int number) const noexcept;
+  void find_next() noexcept;
+  void spread(int number, std::size_t index);
+
+  time_point begin_;
+  time_point next_ = time_point::max();
+  std::size_t count_ = 0;
+  level* levels_[levels] = {};  ///< owned, each made when it is first needed
+};
+
+}  // namespace internal
+}  // namespace troupe
