@@ -42,8 +42,7 @@ void far_timers::add(const timer_entry& added) {
   const std::uint64_t at = ticks(added.deadline);
   const std::uint64_t from = ticks(begin_);
   int number = 0;
-  while (number < levels - 1 &&
-         (at >> shift_of(number)) - (from >> shift_of(number)) >= slots)
+  while (number < levels - 1 && (at >> shift_of(number)) - (from >> shift_of(number)) >= slots)
     ++number;
   const bool beyond = number == levels - 1;
   const std::uint64_t tick = at >> shift_of(number);
@@ -86,8 +85,8 @@ void far_timers::find_next() noexcept {
     const std::size_t distance = first_used(number);
     if (distance >= slots) continue;
     const std::uint64_t tick = (ticks(begin_) >> shift_of(number)) + distance;
-    next_ = std::min(next_, time_point(duration(static_cast<duration::rep>(
-                                tick << shift_of(number)))));
+    next_ =
+        std::min(next_, time_point(duration(static_cast<duration::rep>(tick << shift_of(number)))));
   }
   const level* const beyond = levels_[levels - 1];
   if (beyond == nullptr) return;
@@ -119,9 +118,12 @@ void far_timers::take_next(void (*take)(void* context, const timer_entry& entry)
       if (levels_[number] == nullptr) continue;
       if (number == levels - 1) {
         const slot& beyond = levels_[number]->all[0];
-        const bool near = std::any_of(beyond.entries, beyond.entries + beyond.size, [&](const auto& each) {
-          return (ticks(each.deadline) >> shift_of(number - 1)) - (ticks(begin_) >> shift_of(number - 1)) < slots;
-        });
+        const bool near =
+            std::any_of(beyond.entries, beyond.entries + beyond.size, [&](const auto& each) {
+              return (ticks(each.deadline) >> shift_of(number - 1)) -
+                         (ticks(begin_) >> shift_of(number - 1)) <
+                     slots;
+            });
         if (near) {
           spread(number, 0);
           spread_one = true;

@@ -27,7 +27,8 @@ struct timer_entry {
 /// enough for the cache: that is what makes a million timers cheap (Varghese and Lauck's hierarchical timing wheels, with a
 /// heap in place of the finest wheel, for the order).
 ///
-/// Three levels of 1024 slots, of about a millisecond, a second and eighteen minutes each, and a list of what is beyond that.
+/// Four levels of 1024 slots, of a quarter of a millisecond, a quarter of a second, five minutes and three days each, and a list of
+/// what is beyond that, nine years on.
 /// Invariants: everything here is due at `begin()` or later; a slot of a level holds what lies within 1024 slots of `begin()`.
 /// Threads: its loop's.
 class far_timers {
@@ -58,8 +59,8 @@ class far_timers {
   static bool holds(std::size_t place) noexcept { return (place >> 61) == 4; }
 
  private:
-  static constexpr int levels = 4;  // the last is the list of what is beyond
-  static constexpr int finest_bits = 20;
+  static constexpr int levels = 5;  // the last is the list of what is beyond
+  static constexpr int finest_bits = 18;
   static constexpr int slot_bits = 10;
   static constexpr std::size_t slots = std::size_t{1} << slot_bits;
   static constexpr std::size_t mark = std::size_t{1} << 63;

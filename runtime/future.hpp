@@ -94,13 +94,16 @@ class future_base : public work {
   bool awaited() const noexcept { return first_ != nullptr; }
   std::uint32_t uses() const noexcept { return count_.value(); }
 
-  bool retrieved_ = false;  ///< somebody has seen the result
-  bool moved_out_ = false;  ///< somebody has taken the value away
-
  private:
   loop* home_;
   internal::ref_count count_;
   status status_ = status::pending;
+
+ protected:
+  bool retrieved_ = false;  ///< somebody has seen the result
+  bool moved_out_ = false;  ///< somebody has taken the value away
+
+ private:
   internal::observer* first_ = nullptr;
   internal::observer* last_ = nullptr;
 };

@@ -36,8 +36,8 @@ constexpr int pauses_per_look = 16;
 constexpr unsigned most_skipped = 63;
 
 // Timers that follow each other closely share one look: an idle loop that has just fired some rests for this long before it
-// looks for more, else a million in a second would keep it looking all the time. As much as Linux allows itself with a sleep.
-constexpr duration between_looks_at_timers = std::chrono::microseconds(50);
+// looks for more, else a million in a second would keep it looking all the time.
+constexpr duration between_looks_at_timers = std::chrono::microseconds(100);
 
 constexpr int rounds_per_event = 4;
 
@@ -301,11 +301,11 @@ bool loop::advance(time_point limit) {
 
 bool loop::advance_to_next() { return !timers_.empty() && advance(time_point::max()); }
 
-void loop::schedule(internal::delayed_call& made, time_point when) {
+void loop::schedule(internal::delayed_call& made, time_point when, bool due) {
   made.home_ = this;
   made.when_ = when;
-  timers_.arm(made.timer_, when);
-  if (when <= time()) timer_due_ = true;
+  timers_.arm(made, when);
+  if (due) timer_due_ = true;
 }
 
 void loop::run_round() noexcept {
@@ -529,20 +529,20 @@ void internal::scheduled_call::cancel() noexcept {
 }
 
 void internal::delayed_call::on_due(timer& due) noexcept {
-  auto& self = static_cast<due_timer&>(due).call;
+  auto& self = static_cast<delayed_call&>(due);
   self.home_->push(self);
 }
 
 void internal::delayed_call::forget(timer& armed) noexcept {
   if (armed.fire != &delayed_call::on_due) return;
-  auto& self = static_cast<due_timer&>(armed).call;
+  auto& self = static_cast<delayed_call&>(armed);
   self.drop();
   self.release();
 }
 
 bool internal::delayed_call::disarm() noexcept {
-  if (!timer_.armed()) return false;
-  home_->timers().cancel(timer_);
+  if (!armed()) return false;
+  home_->timers().cancel(*this);
   return true;
 }
 

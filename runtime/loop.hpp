@@ -100,7 +100,7 @@ class scheduled_call : public work, public pooled {
 };
 
 /// One that waits for a moment.
-class delayed_call : public scheduled_call {
+class delayed_call : public scheduled_call, private timer {
  public:
   time_point when() const noexcept { return when_; }
   static void on_due(timer& due) noexcept;
@@ -108,17 +108,12 @@ class delayed_call : public scheduled_call {
   static void forget(timer& armed) noexcept;
 
  protected:
-  delayed_call() noexcept : timer_(*this) {}
+  delayed_call() noexcept : timer(&delayed_call::on_due) {}
 
  private:
   friend class troupe::loop;
-  struct due_timer : timer {
-    explicit due_timer(delayed_call& given) noexcept : timer(&delayed_call::on_due), call(given) {}
-    delayed_call& call;
-  };
   bool disarm() noexcept override;
 
-  due_timer timer_;
   time_point when_{};
   loop* home_ = nullptr;
 };
@@ -344,12 +339,13 @@ class loop {
   template <class Rep, class Period, class Function>
   timer_handle call_later(std::chrono::duration<Rep, Period> delay, Function function) {
     const duration wait = internal::to_duration(delay);
-    return call_timed(internal::saturating_add(time(), wait), std::move(function));
+    return call_timed(internal::saturating_add(time(), wait), wait <= duration::zero(),
+                      std::move(function));
   }
   /// Calls `function()` when `time()` has reached `when`. Otherwise as `call_later`.
   template <class Function>
   timer_handle call_at(time_point when, Function function) {
-    return call_timed(when, std::move(function));
+    return call_timed(when, when <= time(), std::move(function));
   }
 
   /// Calls `reader()` whenever `descriptor` has something to read, or `writer()` whenever it takes something, until it is taken
@@ -439,13 +435,13 @@ class loop {
   [[noreturn]] void throw_closed() const;
   void throw_misused() const;
   void run_watched(work& item) noexcept;
-  void schedule(internal::delayed_call& made, time_point when);
+  void schedule(internal::delayed_call& made, time_point when, bool due);
   template <class Function>
-  timer_handle call_timed(time_point when, Function&& function) {
+  timer_handle call_timed(time_point when, bool due, Function&& function) {
     expect_open();
     auto* const made =
         new internal::call_of<std::decay_t<Function>, internal::delayed_call>(std::move(function));
-    schedule(*made, when);
+    schedule(*made, when, due);
     made->retain();
     return timer_handle(*made);
   }

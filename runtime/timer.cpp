@@ -6,11 +6,11 @@
 namespace troupe {
 
 namespace {
-constexpr std::size_t large_heap = 512;
-constexpr duration near_enough = std::chrono::milliseconds(2);
+constexpr std::size_t large_heap = 128;
+constexpr duration near_enough = std::chrono::milliseconds(1);
 constexpr std::size_t arity =
     4;  // shallower than a binary heap, and four children share a cache line or two
-}
+}  // namespace
 
 void internal::throw_not_a_duration() {
   throw std::invalid_argument("a duration that is not a number");
@@ -35,7 +35,8 @@ void timer_queue::into_heap(void* self, const entry& value) {
 /// The heap is large: what is not near stays out of it.
 void timer_queue::arm_far(const entry& value) {
   if (far_ == nullptr) {
-    const time_point near = now_ != time_point::min() ? now_ : std::min(heap_[0].deadline, value.deadline);
+    const time_point near =
+        now_ != time_point::min() ? now_ : std::min(heap_[0].deadline, value.deadline);
     far_ = new internal::far_timers(std::max(near, time_point{}) + near_enough);
   }
   if (value.deadline < far_->begin()) {
@@ -80,6 +81,7 @@ std::size_t timer_queue::fire_due(time_point now) {
   while (size() != 0 && earliest() <= now && heap_[0].order < last) {
     timer& item = *heap_[0].item;
     remove_at(0);
+    if (size_ != 0) __builtin_prefetch(heap_[0].item, 1);
     item.place_ = timer::idle_place;
     item.fire(item);
     ++fired;

@@ -267,7 +267,9 @@ struct numbered : timer {
 
 }  // namespace
 
-TEST_CASE("many timers, armed, cancelled and fired at random over all ranges of time, do as a sorted list does") {
+TEST_CASE(
+    "many timers, armed, cancelled and fired at random over all ranges of time, do as a sorted "
+    "list does") {
   for (const std::uint64_t seed : {1U, 2U, 3U, 4U}) {
     random_numbers random(seed);
     timer_queue queue;
@@ -327,8 +329,7 @@ TEST_CASE("many timers, armed, cancelled and fired at random over all ranges of 
       }
       for (const int number : expected) arm(number);
     }
-    for (const planned& each : wanted)
-      queue.cancel(*timers[static_cast<std::size_t>(each.number)]);
+    for (const planned& each : wanted) queue.cancel(*timers[static_cast<std::size_t>(each.number)]);
     CHECK(queue.empty());
   }
 }
