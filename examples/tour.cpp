@@ -10,6 +10,8 @@
 // The build puts each example into a namespace of its own and gives its `main` a name.
 int hello_main(int argc, char** argv);
 int gather_main(int argc, char** argv);
+int group_main(int argc, char** argv);
+int workers_main(int argc, char** argv);
 int bank_main(int argc, char** argv);
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
@@ -42,6 +44,8 @@ int main() {
   static const chapter chapters[] = {
       {"hello", "an actor is told and asked", &hello_main},
       {"gather", "three tasks at the same time", &gather_main},
+      {"group", "two tasks under one time limit", &group_main},
+      {"workers", "a bounded queue, and work on threads", &workers_main},
       {"bank", "a rejection is an answer, a crash stays where it is", &bank_main},
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
   };

@@ -4,9 +4,9 @@ namespace troupe {
 
 namespace internal {
 
-void event_wait::await_suspend(std::coroutine_handle<> handle) {
+void event_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
   event_->served_.expect_same("an event");
-  park(handle);
+  park(handle, here);
   if (waiting()) event_->waiting_.push(*this);
 }
 

@@ -18,7 +18,8 @@ class event_wait final : public suspension, public chain_link {
   event_wait(event_wait&&) noexcept = default;
 
   bool await_ready() const noexcept;
-  void await_suspend(std::coroutine_handle<> handle);
+  void await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current());
   /// True, as asyncio's; there is no other end but an error.
   bool await_resume() {
     if (suspended()) settle();

@@ -4,9 +4,9 @@ namespace troupe {
 
 namespace internal {
 
-void lock_wait::await_suspend(std::coroutine_handle<> handle) {
+void lock_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
   lock_->served_.expect_same("a lock");
-  park(handle);
+  park(handle, here);
   // A cancellation that was due has ended the wait already.
   if (waiting()) lock_->waiting_.push(*this);
 }

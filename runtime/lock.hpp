@@ -4,6 +4,7 @@
 #include <troupe/runtime/waiters.hpp>
 
 #include <coroutine>
+#include <source_location>
 #include <string_view>
 #include <utility>
 
@@ -26,7 +27,8 @@ class lock_wait : public suspension, public chain_link {
   }
 
   bool await_ready() noexcept;
-  void await_suspend(std::coroutine_handle<> handle);
+  void await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current());
   void await_resume() {
     if (suspended()) [[unlikely]]
       settle();

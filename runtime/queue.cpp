@@ -93,13 +93,13 @@ bool queue_wait::cancel() noexcept {
   return true;
 }
 
-bool queue_join_wait::await_suspend(std::coroutine_handle<> handle) {
+bool queue_join_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
   {
     const queue_lock lock(joined_queue_.mutex);
     if (joined_queue_.unfinished == 0) return false;
     join(joined_queue_, joined_queue_.joiners);
   }
-  park(handle);
+  park(handle, here);
   return true;
 }
 

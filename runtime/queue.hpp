@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
+#include <source_location>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -246,6 +247,7 @@ template <class T, class Items>
 class [[nodiscard]] basic_queue<T, Items>::get_wait final : public queue_wait {
  public:
   explicit get_wait(basic_queue& queue) noexcept : queue_(queue) {}
+  get_wait(get_wait&& other) noexcept : queue_wait(std::move(other)), queue_(other.queue_) {}
 
   bool await_ready() noexcept {
     const queue_lock lock(queue_.waiters_.mutex);
@@ -253,7 +255,8 @@ class [[nodiscard]] basic_queue<T, Items>::get_wait final : public queue_wait {
     queue_.take_into(taken_);
     return true;
   }
-  bool await_suspend(std::coroutine_handle<> handle) {
+  bool await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current()) {
     {
       const queue_lock lock(queue_.waiters_.mutex);
       if (queue_.may_take()) [[unlikely]] {  // since another thread has put one
@@ -262,7 +265,7 @@ class [[nodiscard]] basic_queue<T, Items>::get_wait final : public queue_wait {
       }
       join(queue_.waiters_, queue_.waiters_.getters);
     }
-    park(handle);
+    park(handle, here);
     return true;
   }
   bool retry() noexcept override {
@@ -294,6 +297,8 @@ template <class T, class Items>
 class [[nodiscard]] basic_queue<T, Items>::put_wait final : public queue_wait {
  public:
   put_wait(basic_queue& queue, T&& item) : queue_(queue), item_(std::move(item)) {}
+  put_wait(put_wait&& other)
+      : queue_wait(std::move(other)), queue_(other.queue_), item_(std::move(other.item_)) {}
 
   bool await_ready() noexcept {
     const queue_lock lock(queue_.waiters_.mutex);
@@ -301,7 +306,8 @@ class [[nodiscard]] basic_queue<T, Items>::put_wait final : public queue_wait {
     put();
     return true;
   }
-  bool await_suspend(std::coroutine_handle<> handle) {
+  bool await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current()) {
     {
       const queue_lock lock(queue_.waiters_.mutex);
       if (queue_.may_put()) [[unlikely]] {  // since another thread has taken one
@@ -310,7 +316,7 @@ class [[nodiscard]] basic_queue<T, Items>::put_wait final : public queue_wait {
       }
       join(queue_.waiters_, queue_.waiters_.putters);
     }
-    park(handle);
+    park(handle, here);
     return true;
   }
   bool retry() noexcept override {

@@ -87,7 +87,7 @@ class queue_wait : public suspension, public queue_link {
 
  protected:
   queue_wait() = default;
-  queue_wait(queue_wait&&) noexcept = default;
+  queue_wait(queue_wait&& other) noexcept : suspension(std::move(other)) {}
   ~queue_wait() {
     if (joined_) [[unlikely]]
       leave();
@@ -196,7 +196,8 @@ class [[nodiscard]] queue_join_wait final : public queue_wait {
     const queue_lock lock(joined_queue_.mutex);
     return joined_queue_.unfinished == 0;
   }
-  bool await_suspend(std::coroutine_handle<> handle);
+  bool await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current());
   void await_resume();
   std::string_view what() const noexcept override { return "the join of a queue"; }
 

@@ -6,9 +6,9 @@ namespace troupe {
 
 namespace internal {
 
-void semaphore_wait::await_suspend(std::coroutine_handle<> handle) {
+void semaphore_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
   semaphore_->served_.expect_same("a semaphore");
-  park(handle);
+  park(handle, here);
   // A cancellation that was due has ended the wait already.
   if (waiting()) semaphore_->waiting_.push(*this);
 }

@@ -6,6 +6,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <string_view>
 #include <utility>
 
@@ -26,7 +27,8 @@ class semaphore_wait : public suspension, public chain_link {
   }
 
   bool await_ready() noexcept;
-  void await_suspend(std::coroutine_handle<> handle);
+  void await_suspend(std::coroutine_handle<> handle,
+                     std::source_location here = std::source_location::current());
   void await_resume() {
     if (suspended()) [[unlikely]]
       settle();

@@ -191,3 +191,14 @@ TEST_CASE("an event survives the cancellation or destruction of those that wait 
   }
   CHECK(for_each_abandonment<fixture>(scenario, check) > 5);
 }
+
+TEST_CASE("the wait for an event gives true, as asyncio's", "[event-05]") {
+  auto body = []() -> coro<bool> {
+    event happened;
+    loop::current()->call_later(1s, [&happened] { happened.set(); });
+    const bool waited = co_await happened.wait();
+    const bool at_once = co_await happened.wait();
+    co_return waited&& at_once;
+  };
+  CHECK(testing::run(body()));
+}

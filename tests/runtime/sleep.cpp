@@ -156,3 +156,14 @@ TEST_CASE("a thousand sleepers wake in order, whatever their order of arming") {
   CHECK(woken.size() == 1000);
   CHECK(std::is_sorted(woken.begin(), woken.end()));
 }
+
+TEST_CASE("a sleep with a value gives it after the delay", "[sleep-01]") {
+  auto body = []() -> coro<std::string> {
+    const time_point begin = loop::current()->time();
+    co_await sleep(50ms);
+    std::string value = co_await sleep(50ms, std::string("yeah"));
+    CHECK(loop::current()->time() - begin == 100ms);
+    co_return value;
+  };
+  CHECK(testing::run(body()) == "yeah");
+}

@@ -3,6 +3,16 @@
 #include "runtime/helpers.hpp"
 #include "support/catch.hpp"
 
+#include <troupe/runtime/wait_for.hpp>
+
+#include <troupe/runtime/queue.hpp>
+
+#include <troupe/runtime/lock.hpp>
+
+#include <troupe/runtime/gather.hpp>
+
+#include <troupe/runtime/event.hpp>
+
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
 
@@ -443,4 +453,32 @@ TEST_CASE("a time limit may outlive the task that a closing loop destroyed in it
     }
     CHECK_THROWS_AS(scope.reschedule(time_point(5s)), invalid_state);
   }
+}
+
+TEST_CASE("a time limit takes what can be awaited, though it is no coroutine") {
+  auto body = []() -> coro<std::string> {
+    queue<int> items;
+    event happened;
+    lock held;
+    co_await held.acquire();
+    std::string log;
+    const auto attempt = [&log](auto limited) -> coro<> {
+      try {
+        co_await limited;
+      } catch (const timeout_error&) {
+        log += "late ";
+      }
+    };
+    co_await attempt(timeout(1s, items.get()));
+    co_await attempt(timeout(1s, happened.wait()));
+    co_await attempt(timeout(1s, held.acquire()));
+    co_await attempt(timeout(1s, sleep(2s)));
+    co_await attempt(wait_for(items.get(), 1s));
+    items.put_nowait(5);
+    const int got = co_await timeout(1s, items.get());
+    auto both = co_await gather(sleep(1s), items.put(6));
+    static_cast<void>(both);
+    co_return log + std::to_string(got + *items.try_get());
+  };
+  CHECK(testing::run(body()) == "late late late late late 11");
 }
