@@ -47,7 +47,7 @@ class connecting final : public internal::poller::listener {
   descriptor release() noexcept { return watch_.release(); }
 
   void on_events(std::uint32_t) noexcept override {
-    if (!std::exchange(told_, true)) ready_.set_value(0);
+    if (!std::exchange(told_, true)) static_cast<void>(ready_.try_set_value(0));
   }
 
  private:

@@ -54,6 +54,7 @@ void collect_tasks(const future_base& future, std::vector<const task_base*>& fou
 
 std::vector<const task_base*> awaited_by(const task_base& waiting) {
   std::vector<const task_base*> found;
+  if (&waiting.here() != loop::current()) return found;
   if (const suspension* const wait = waiting.waiting_for())
     wait->each_awaited([&found](const future_base& each) { collect_tasks(each, found); });
   return found;
@@ -66,6 +67,11 @@ class tree {
   void add(const task_base& task, std::size_t depth) {
     const std::string indent(depth * 4, ' ');
     text += indent + task.name() + "  (" + line_of(task.created_at()) + ")";
+    if (&task.here() != loop::current()) {
+      text += "  on loop " + std::to_string(task.here().index()) + ", which alone knows where\n";
+      shown_.insert(&task);
+      return;
+    }
     if (!path_.insert(&task).second) {
       text += "  which closes a circle of waits\n";
       return;

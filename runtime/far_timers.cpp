@@ -110,7 +110,10 @@ void far_timers::spread(int number, std::size_t index) {
 void far_timers::take_next(void (*take)(void* context, const timer_entry& entry), void* context) {
   for (;;) {
     find_next();
-    if (next_ == time_point::max()) return;
+    if (next_ == time_point::max()) {
+      take_all(take, context);  // what is due at the end of time
+      return;
+    }
     begin_ = std::max(begin_, slot_start(next_));
     // The coarsest first: what lies there may be due before what lies in the finer ones.
     bool spread_one = false;

@@ -118,6 +118,11 @@ void expect_error(const std::exception_ptr& error);
 [[noreturn]] void throw_not_done();
 [[noreturn]] void throw_moved_out();
 [[noreturn]] void throw_of_another_loop();
+/// Errors: `invalid_state` when `awaited` belongs to another loop than the running one.
+inline void expect_of_this_loop(const future_base& awaited) {
+  if (&awaited.home() != loop::current()) [[unlikely]]
+    throw_of_another_loop();
+}
 std::exception_ptr cancelled_error(std::string_view reason);
 
 /// Waits until a future or task is done. Cancelling the wait cancels what is waited for, as in asyncio.
@@ -241,8 +246,10 @@ class done_call final : public observer, public scheduled_call, private loop_bou
   using function = callable<void(const Handle&)>;
   done_call(typename Handle::state& target, function given)
       : observer(&done_call::on_done), target_(target), function_(std::move(given)) {
+    target.retain();
     bind(target.home());
   }
+  ~done_call() override { drop(); }
 
   /// Takes out those that hold `wanted`; returns how many.
   static std::size_t remove(future_base& target, const function& wanted) noexcept {
@@ -264,8 +271,6 @@ class done_call final : public observer, public scheduled_call, private loop_bou
   static void on_done(observer& self) noexcept {
     auto& call = static_cast<done_call&>(self);
     call.unbind();
-    call.target_.retain();
-    call.told_ = true;
     call.target_.home().push(call);
   }
   void home_closes() noexcept override {
@@ -275,8 +280,8 @@ class done_call final : public observer, public scheduled_call, private loop_bou
   }
   void invoke() override { function_(Handle(call_target())); }
   void drop() noexcept override {
-    if (std::exchange(told_, false)) target_.release();
     function_ = {};
+    if (std::exchange(holds_, false)) target_.release();
   }
   /// The state with one more count.
   typename Handle::state& call_target() noexcept {
@@ -286,7 +291,7 @@ class done_call final : public observer, public scheduled_call, private loop_bou
 
   typename Handle::state& target_;
   function function_;
-  bool told_ = false;
+  bool holds_ = true;  ///< a count of the target
 };
 
 /// What handles of futures and tasks share. `State` is what they hold a count of.

@@ -81,14 +81,20 @@ struct awaited<task<T>> {
   using handle = task<T>;
   using value = typename outcome<T>::value_type;
   using result = T;
-  static handle from(task<T> given) noexcept { return given; }
+  static handle from(task<T> given) {
+    expect_of_this_loop(given.base());
+    return given;
+  }
 };
 template <class T>
 struct awaited<future<T>> {
   using handle = future<T>;
   using value = typename outcome<T>::value_type;
   using result = T;
-  static handle from(future<T> given) noexcept { return given; }
+  static handle from(future<T> given) {
+    expect_of_this_loop(given.base());
+    return given;
+  }
 };
 
 template <plain_awaitable T>

@@ -187,9 +187,14 @@ void loop::wind_up() noexcept {
     end_services();
     run_rest();
   } while (services_ != nullptr);
-  discard_ready();
-  timers_.clear(&internal::delayed_call::forget);
-  while (internal::loop_bound* const held = bound_) held->home_closes();
+  // What goes may let other things go, which then are ready or armed.
+  for (left = closing_rounds;
+       left > 0 && (!ready_.empty() || !timers_.empty() || bound_ != nullptr); --left) {
+    discard_ready();
+    timers_.clear(&internal::delayed_call::forget);
+    while (internal::loop_bound* const held = bound_) held->home_closes();
+  }
+  static_cast<void>(ready_.take_all());
   delete std::exchange(tasks_, nullptr);
   while (inbox_.waking())
     std::this_thread::yield();  // for as long as a write to a descriptor takes
@@ -393,7 +398,10 @@ void loop::idle() {
 bool loop::cancel_late_tasks() noexcept {
   bool any = false;
   bool others = false;
-  tasks_->for_each([&](const task_base& each) { (each.cancelling() == 0 ? any : others) = true; });
+  tasks_->for_each([&](const task_base& each) {
+    const bool late = &each.here() == this && each.cancelling() == 0;
+    (late ? any : others) = true;
+  });
   if (!any || others) return false;
   tasks_->cancel_all();
   return !ready_.empty();
@@ -584,6 +592,12 @@ void loop::abandon() noexcept {
   const as_if_running here(*this);
   tasks_->destroy_pending();
   for (loop_service* each = services_; each != nullptr; each = each->next_) each->abandon();
+  // What was posted and not taken in: a task on its way home may be among it.
+  for (work* late = inbox_.close(); late != nullptr;) {
+    work* const item = late;
+    late = late->next;
+    ready_.push(*item);
+  }
   discard_ready();
 }
 

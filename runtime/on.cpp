@@ -11,7 +11,6 @@ void move_wait::await_suspend(std::coroutine_handle<> handle, std::source_locati
         "a task cannot move to another loop inside a time limit, scope or task group: move first, "
         "and make "
         "those there");
-  if (there_.closed()) throw invalid_state("a task cannot move to a loop that has been closed");
   park(handle, here);
   if (!waiting()) return;  // a cancellation was due
   under_way_ = true;

@@ -5,7 +5,11 @@
 namespace troupe::internal {
 
 void scope::abandon() noexcept {
-  if (task_ != nullptr) std::exchange(task_, nullptr)->scope_ = parent_;
+  if (task_ == nullptr) return;
+  // Frames are destroyed from the outside inwards: there may be scopes further in.
+  scope** at = &std::exchange(task_, nullptr)->scope_;
+  while (*at != nullptr && *at != this) at = &(*at)->parent_;
+  if (*at == this) *at = parent_;
 }
 
 bool scope::shields(const task_base& of, const scope* around) noexcept {

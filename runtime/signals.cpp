@@ -272,7 +272,7 @@ signal_wait::~signal_wait() {
 
 void signal_wait::received(int signal) noexcept {
   // A second signal before the waiter has run is one with the first.
-  if (!std::exchange(received_, true)) promise_.set_value(signal);
+  if (!std::exchange(received_, true)) static_cast<void>(promise_.try_set_value(signal));
 }
 
 }  // namespace internal

@@ -206,6 +206,7 @@ coro<> task_group::run(coro<> body) {
     } catch (const cancelled&) {
       interruption = std::current_exception();
     }
+    if (interruption && aborting_) ignored_ = true;
     if (interruption && !aborting_) {
       request = interruption;
       abort();

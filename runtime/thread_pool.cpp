@@ -106,7 +106,16 @@ void thread_pool::submit(internal::thread_job& job) {
   pool.work_came.notify_one();
 }
 
-bool thread_pool::withdraw(internal::thread_job& job) noexcept {
+thread_pool::hold::hold(thread_pool& pool) noexcept : shared_(pool.shared_) {
+  shared_->count.add();
+}
+
+thread_pool::hold::~hold() {
+  if (shared_ != nullptr) release(*shared_);
+}
+
+bool thread_pool::hold::withdraw(internal::thread_job& job) noexcept {
+  if (shared_ == nullptr) return false;
   const std::scoped_lock lock(shared_->mutex);
   if (!job.queued) return false;
   shared_->unlink(job);

@@ -63,11 +63,29 @@ class thread_pool {
   /// Runs `job` when a thread is free, in the order of submitting. For `to_thread`.
   /// Errors: `invalid_state` after `shut_down`; std::system_error when the operating system gives no thread and there is none.
   void submit(internal::thread_job& job);
-  /// Takes a job back that has not begun; returns false when it has.
-  bool withdraw(internal::thread_job& job) noexcept;
+  struct shared;
+  /// What a job keeps of the pool that it was given to, which it may outlive.
+  class hold {
+   public:
+    hold() noexcept = default;
+    explicit hold(thread_pool& pool) noexcept;
+    hold(const hold&) = delete;
+    hold& operator=(const hold&) = delete;
+    hold& operator=(hold&& other) noexcept {
+      shared* const mine = shared_;
+      shared_ = other.shared_;
+      other.shared_ = mine;
+      return *this;
+    }
+    ~hold();
+    /// Takes a job back that has not begun; returns false when it has.
+    bool withdraw(internal::thread_job& job) noexcept;
+
+   private:
+    shared* shared_ = nullptr;
+  };
 
  private:
-  struct shared;
   friend future<bool> shutdown_default_executor(duration limit);
   static void work(shared& pool) noexcept;
   static bool shut_down(shared& pool, duration limit);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 namespace troupe::internal {
 
@@ -38,13 +39,17 @@ bool remote_task::done() const {
 
 bool remote_task::cancel() {
   if (done()) return false;
-  retain();
-  const bool sent = home_.post_call([this] {
-    if (task_ != nullptr) task_->cancel();
-    release();
+  struct counted {
+    explicit counted(remote_task& given) noexcept : self(&given) { self->retain(); }
+    counted(counted&& other) noexcept : self(std::exchange(other.self, nullptr)) {}
+    ~counted() {
+      if (self != nullptr) self->release();
+    }
+    remote_task* self;
+  };
+  return home_.post_call([held = counted(*this)] {
+    if (held.self->task_ != nullptr) held.self->task_->cancel();
   });
-  if (!sent) release();
-  return sent;
 }
 
 void remote_task::began(task_base& made) noexcept {

@@ -99,10 +99,10 @@ class typed_remote_task final : public remote_task {
     if (!state.was_cancelled()) {
       try {
         if constexpr (std::is_void_v<T>) {
-          state.take(2);
+          state.take(3);
           result_.set_value();
         } else {
-          result_.set_value(state.take(2));
+          result_.set_value(state.take(3));
         }
       } catch (...) {
         result_.set_error(std::current_exception());

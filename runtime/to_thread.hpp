@@ -35,7 +35,7 @@ class thread_call final : public typed_future<R>, private thread_job, public poo
       this->home().push(*this);
       return;
     }
-    pool_ = &on;
+    pool_ = thread_pool::hold(on);
     try {
       on.submit(*this);
     } catch (...) {
@@ -50,7 +50,7 @@ class thread_call final : public typed_future<R>, private thread_job, public poo
       this->retrieved_ = true;
       return false;
     }
-    const bool withdrawn = pool_ != nullptr && pool_->withdraw(*this);
+    const bool withdrawn = pool_.withdraw(*this);
     this->keep_reason(reason);
     this->complete(future_base::status::cancelled);
     if (withdrawn) this->release();
@@ -98,7 +98,7 @@ class thread_call final : public typed_future<R>, private thread_job, public poo
     delete this;
   }
 
-  thread_pool* pool_ = nullptr;  ///< set before the call can begin
+  thread_pool::hold pool_;  ///< set before the call can begin
   context context_;
   Call call_;
   outcome<R> arrived_;  ///< written by the thread

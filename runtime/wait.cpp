@@ -7,8 +7,10 @@ namespace troupe::internal {
 several_wait::several_wait(const std::vector<future_base*>& targets, return_when enough,
                            duration limit)
     : watches_(targets.size()), enough_(enough), limit_(limit), timer_(*this) {
-  for (std::size_t index = 0; index < targets.size(); ++index)
+  for (std::size_t index = 0; index < targets.size(); ++index) {
+    expect_of_this_loop(*targets[index]);
     watches_[index].target = targets[index];
+  }
 }
 
 several_wait::~several_wait() { stop_watching(); }

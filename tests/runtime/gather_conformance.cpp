@@ -324,3 +324,17 @@ TEST_CASE("a promise may outlive the loop of a gather") {
   }
   gate.reset();
 }
+
+TEST_CASE("a gather leaves a callback of its member the value") {
+  auto body = []() -> coro<int> {
+    int seen = 0;
+    auto made = create_task(value_after(1s, 5));
+    auto all = gather(made);
+    made.add_done_callback([&seen](const task<int>& ended) { seen = ended.result(); });
+    made = create_task(value_after(2s, 6));  // the first handle goes
+    co_await all;
+    co_await rounds(2);
+    co_return seen;
+  };
+  CHECK(testing::run(body()) == 5);
+}

@@ -57,11 +57,11 @@ TEST_CASE("a job is withdrawn until it has begun") {
   first.blocked = true;
   thread_pool pool(1);
   for (job* each : {&first, &second, &third}) pool.submit(*each);
-  CHECK(pool.withdraw(second));
-  CHECK_FALSE(pool.withdraw(second));
+  CHECK(thread_pool::hold(pool).withdraw(second));
+  CHECK_FALSE(thread_pool::hold(pool).withdraw(second));
   first.blocked = false;
   pool.shut_down();
-  CHECK_FALSE(pool.withdraw(third));
+  CHECK_FALSE(thread_pool::hold(pool).withdraw(third));
   CHECK(order == std::vector{1, 3});
 }
 

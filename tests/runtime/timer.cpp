@@ -350,3 +350,18 @@ TEST_CASE("many timers are forgotten by a queue that is cleared") {
   CHECK(queue.empty());
   CHECK_FALSE(timers.back()->armed());
 }
+
+TEST_CASE("a timer at the end of time waits behind many others, and does not hang") {
+  timer_queue queue;
+  std::vector<int> log;
+  std::vector<std::unique_ptr<numbered>> timers;
+  for (int number = 0; number < 300; ++number) {
+    timers.push_back(std::make_unique<numbered>(log, number));
+    queue.arm(*timers.back(), number == 299 ? time_point::max() : time_point{} + number * 1ms);
+  }
+  CHECK(queue.fire_due(time_point{} + 1s) == 299);
+  CHECK(queue.earliest() == time_point::max());
+  CHECK(queue.size() == 1);
+  queue.cancel(*timers.back());
+  CHECK(queue.empty());
+}

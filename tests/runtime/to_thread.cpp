@@ -15,6 +15,8 @@
 #include <optional>
 #include <thread>
 
+#include <string>
+
 using namespace troupe;
 using namespace troupe::testing;
 
@@ -332,4 +334,30 @@ TEST_CASE("calls under a storm of cancellations are made at most once, and all e
   CHECK(calls <= 160);
   CHECK(alive == 0);
   CHECK(log.text() == "");
+}
+
+TEST_CASE("a call of a pool that has gone can still be cancelled") {
+  failure_log log;
+  auto body = []() -> coro<std::string> {
+    std::optional<thread_pool> pool(std::in_place, 1);
+    const auto called = to_thread(*pool, [] { return 1; });
+    pool.reset();  // waits for the call, whose result has not come home yet
+    called.cancel();
+    co_return called.cancelled() ? "cancelled" : "done";
+  };
+  CHECK(troupe::run(body(), real_time(log)) == "cancelled");
+  CHECK(log.text() == "");
+}
+
+TEST_CASE("a callback of a call whose handle has gone goes with the loop") {
+  int alive = 0;
+  {
+    const auto home = loop::open();
+    home->call_soon([&] {
+      to_thread([] {}).add_done_callback([held = counted(alive)](const future<void>&) {});
+      loop::current()->stop();
+    });
+    home->run_forever();
+  }
+  CHECK(alive == 0);
 }
