@@ -22,13 +22,13 @@ std::exception_ptr timeout_of(const cell& target, std::string_view message, dura
 
 /// What every ask needs, whatever its types: time-out, withdrawal and the way back to the asker's loop.
 template <class R>
-class ask_guard : public typed_reply_slot<R>, protected timer {
+class ask_guard : public typed_reply_slot<R>, protected lazy_timer {
  public:
   bool withdrawn() const noexcept final { return withdrawn_.load(std::memory_order_relaxed); }
 
  protected:
   ask_guard(timer::function on_due, cell& target, duration limit) noexcept
-      : timer(on_due), target_(target), limit_(limit) {
+      : lazy_timer(on_due), target_(target), limit_(limit) {
     target_.retain();
   }
   ~ask_guard() { target_.release(); }

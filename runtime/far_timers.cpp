@@ -1,5 +1,6 @@
 #include <troupe/runtime/far_timers.hpp>
 
+#include <troupe/runtime/memory.hpp>
 #include <troupe/runtime/timer.hpp>
 
 #include <algorithm>
@@ -9,67 +10,98 @@
 namespace troupe::internal {
 
 namespace {
-constexpr std::uint32_t first_capacity = 8;
-constexpr std::uint32_t kept_capacity = 256;  // of an emptied slot; what is larger is given back
-constexpr std::uint32_t prefetched = 8;       // entries ahead of the one that is moved
+constexpr std::uint32_t first_capacity = 4;
+constexpr std::uint32_t prefetched = 8;  // entries ahead of the one that is moved
 }  // namespace
 
-far_timers::~far_timers() {
-  for (level* const each : levels_) {
-    if (each == nullptr) continue;
-    for (const slot& one : each->all) delete[] one.entries;
-    delete each;
+void far_timers::slot::push(const timer_entry& added) {
+  const std::uint32_t block = size_ / block_size;
+  if (size_ % block_size == 0) {
+    if (block == capacity_) {
+      const std::uint32_t capacity = capacity_ == 0 ? first_capacity : capacity_ * 2;
+      auto* const more = new timer_entry*[capacity];
+      std::copy_n(blocks_, block, more);
+      delete[] blocks_;
+      blocks_ = more;
+      capacity_ = capacity;
+    }
+    last_ = static_cast<timer_entry*>(allocate(block_size * sizeof(timer_entry)));
+    blocks_[block] = last_;
   }
+  ::new (static_cast<void*>(&last_[size_++ % block_size])) timer_entry(added);
+}
+
+timer_entry far_timers::slot::pop() noexcept {
+  const timer_entry last = last_[--size_ % block_size];
+  if (size_ % block_size == 0) {
+    deallocate(last_, block_size * sizeof(timer_entry));
+    last_ = size_ != 0 ? blocks_[size_ / block_size - 1] : nullptr;
+  }
+  return last;
+}
+
+void far_timers::slot::clear() noexcept {
+  for (std::uint32_t first = 0; first < size_; first += block_size)
+    deallocate(blocks_[first / block_size], block_size * sizeof(timer_entry));
+  delete[] std::exchange(blocks_, nullptr);
+  last_ = nullptr;
+  size_ = capacity_ = 0;
+}
+
+void far_timers::slot::swap(slot& other) noexcept {
+  std::swap(blocks_, other.blocks_);
+  std::swap(last_, other.last_);
+  std::swap(size_, other.size_);
+  std::swap(capacity_, other.capacity_);
+}
+
+far_timers::~far_timers() {
+  for (level* const each : levels_) delete each;
 }
 
 void far_timers::put(int number, std::size_t index, const timer_entry& added) {
-  if (levels_[number] == nullptr) levels_[number] = new level;
+  if (levels_[number] == nullptr) levels_[number] = new level(slots_of(number));
   slot& into = slot_at(number, index);
-  if (into.size == into.capacity) {
-    const std::uint32_t capacity = into.capacity == 0 ? first_capacity : into.capacity * 2;
-    auto* const larger = new timer_entry[capacity];
-    std::copy_n(into.entries, into.size, larger);
-    delete[] into.entries;
-    into.entries = larger;
-    into.capacity = capacity;
-  }
+  into.push(added);
   levels_[number]->used[index / 64] |= std::uint64_t{1} << (index % 64);
-  added.item->place_ = place_of(number, index, into.size);
-  into.entries[into.size++] = added;
+  added.item->place_ = place_of(number, index, into.size() - 1);
 }
 
 void far_timers::add(const timer_entry& added) {
   const std::uint64_t at = ticks(added.deadline);
   const std::uint64_t from = ticks(begin_);
   int number = 0;
-  while (number < levels - 1 && (at >> shift_of(number)) - (from >> shift_of(number)) >= slots)
+  while (number < levels - 1 &&
+         (at >> shifts[number]) - (from >> shifts[number]) >= slots_of(number))
     ++number;
   const bool beyond = number == levels - 1;
-  const std::uint64_t tick = at >> shift_of(number);
-  put(number, beyond ? 0 : tick % slots, added);
-  const std::uint64_t start = beyond ? at : tick << shift_of(number);
+  const std::uint64_t tick = at >> shifts[number];
+  put(number, tick % slots_of(number), added);
+  const std::uint64_t start = beyond ? at : tick << shifts[number];
   const time_point starts(duration(static_cast<duration::rep>(start)));
   next_ = count_++ == 0 ? starts : std::min(next_, starts);
 }
 
 void far_timers::remove(std::size_t place) noexcept {
   const int number = static_cast<int>(place >> 58 & 7);
-  const std::size_t index = place >> 40 & (slots - 1);
+  const std::size_t index = place >> 40 & (slots_of(0) - 1);
   const std::size_t position = place & ((std::size_t{1} << 40) - 1);
   slot& from = slot_at(number, index);
-  if (position != --from.size) {
-    from.entries[position] = from.entries[from.size];
-    from.entries[position].item->place_ = place;
+  const timer_entry last = from.pop();
+  if (position != from.size()) {
+    from[position] = last;
+    last.item->place_ = place;
   }
-  if (from.size == 0) levels_[number]->used[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+  if (from.size() == 0) levels_[number]->mark_empty(index);
   // `next_` may be too early now, which costs one look.
   --count_;
 }
 
 std::size_t far_timers::first_used(int number) const noexcept {
   const level* const in = levels_[number];
+  const std::size_t slots = slots_of(number);
   if (in == nullptr) return slots;
-  const std::size_t start = (ticks(begin_) >> shift_of(number)) % slots;
+  const std::size_t start = (ticks(begin_) >> shifts[number]) % slots;
   for (std::size_t distance = 0; distance < slots;) {
     const std::size_t index = (start + distance) % slots;
     const std::uint64_t rest = in->used[index / 64] >> (index % 64);
@@ -83,28 +115,28 @@ void far_timers::find_next() noexcept {
   next_ = time_point::max();
   for (int number = 0; number < levels - 1; ++number) {
     const std::size_t distance = first_used(number);
-    if (distance >= slots) continue;
-    const std::uint64_t tick = (ticks(begin_) >> shift_of(number)) + distance;
+    if (distance >= slots_of(number)) continue;
+    const std::uint64_t tick = (ticks(begin_) >> shifts[number]) + distance;
     next_ =
-        std::min(next_, time_point(duration(static_cast<duration::rep>(tick << shift_of(number)))));
+        std::min(next_, time_point(duration(static_cast<duration::rep>(tick << shifts[number]))));
   }
   const level* const beyond = levels_[levels - 1];
   if (beyond == nullptr) return;
-  for (std::uint32_t index = 0; index < beyond->all[0].size; ++index)
-    next_ = std::min(next_, beyond->all[0].entries[index].deadline);
+  for (std::uint32_t index = 0; index < beyond->all[0].size(); ++index)
+    next_ = std::min(next_, beyond->all[0][index].deadline);
 }
 
 /// Distributes a slot of a coarser level over the finer ones. Pre: `begin_` is at its start, or it is the list of what is beyond.
 void far_timers::spread(int number, std::size_t index) {
-  slot taken = std::exchange(slot_at(number, index), slot());
-  levels_[number]->used[index / 64] &= ~(std::uint64_t{1} << (index % 64));
-  count_ -= taken.size;
-  for (std::uint32_t position = 0; position < taken.size; ++position) {
-    if (position + prefetched < taken.size)
-      __builtin_prefetch(&taken.entries[position + prefetched].item->place_, 1);
-    add(taken.entries[position]);
+  slot taken;
+  taken.swap(slot_at(number, index));
+  levels_[number]->mark_empty(index);
+  count_ -= taken.size();
+  for (std::uint32_t position = 0; position < taken.size(); ++position) {
+    if (position + prefetched < taken.size())
+      __builtin_prefetch(&taken[position + prefetched].item->place_, 1);
+    add(taken[position]);
   }
-  delete[] taken.entries;
 }
 
 void far_timers::take_next(void (*take)(void* context, const timer_entry& entry), void* context) {
@@ -121,50 +153,49 @@ void far_timers::take_next(void (*take)(void* context, const timer_entry& entry)
       if (levels_[number] == nullptr) continue;
       if (number == levels - 1) {
         const slot& beyond = levels_[number]->all[0];
-        const bool near =
-            std::any_of(beyond.entries, beyond.entries + beyond.size, [&](const auto& each) {
-              return (ticks(each.deadline) >> shift_of(number - 1)) -
-                         (ticks(begin_) >> shift_of(number - 1)) <
-                     slots;
-            });
-        if (near) {
+        const auto near = [&](const timer_entry& each) {
+          return (ticks(each.deadline) >> shifts[number - 1]) -
+                     (ticks(begin_) >> shifts[number - 1]) <
+                 slots_of(number - 1);
+        };
+        bool any_near = false;
+        for (std::uint32_t position = 0; position < beyond.size() && !any_near; ++position)
+          any_near = near(beyond[position]);
+        if (any_near) {
           spread(number, 0);
           spread_one = true;
         }
       } else if (first_used(number) == 0) {
-        spread(number, (ticks(begin_) >> shift_of(number)) % slots);
+        spread(number, (ticks(begin_) >> shifts[number]) % slots_of(number));
         spread_one = true;
       }
     }
     if (!spread_one) break;
   }
-  const std::size_t index = (ticks(begin_) >> finest_bits) % slots;
+  const std::size_t index = (ticks(begin_) >> shifts[0]) % slots_of(0);
   slot& from = slot_at(0, index);
-  for (std::uint32_t position = 0; position < from.size; ++position) {
-    if (position + prefetched < from.size)
-      __builtin_prefetch(&from.entries[position + prefetched].item->place_, 1);
-    take(context, from.entries[position]);
+  for (std::uint32_t position = 0; position < from.size(); ++position) {
+    if (position + prefetched < from.size())
+      __builtin_prefetch(&from[position + prefetched].item->place_, 1);
+    take(context, from[position]);
   }
-  count_ -= from.size;
-  from.size = 0;
-  levels_[0]->used[index / 64] &= ~(std::uint64_t{1} << (index % 64));
-  if (from.capacity > kept_capacity) {
-    delete[] from.entries;
-    from = slot();
-  }
-  begin_ += duration(duration::rep{1} << finest_bits);
+  count_ -= from.size();
+  from.clear();
+  levels_[0]->mark_empty(index);
+  begin_ += duration(duration::rep{1} << shifts[0]);
   find_next();
 }
 
 void far_timers::take_all(void (*take)(void* context, const timer_entry& entry), void* context) {
   for (level* const each : levels_) {
     if (each == nullptr) continue;
-    for (slot& one : each->all) {
-      for (std::uint32_t position = 0; position < one.size; ++position)
-        take(context, one.entries[position]);
-      one.size = 0;
+    for (std::size_t index = 0; index < each->slots; ++index) {
+      slot& one = each->all[index];
+      for (std::uint32_t position = 0; position < one.size(); ++position)
+        take(context, one[position]);
+      one.clear();
+      each->mark_empty(index);
     }
-    std::fill(std::begin(each->used), std::end(each->used), 0);
   }
   count_ = 0;
   next_ = time_point::max();

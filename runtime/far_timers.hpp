@@ -27,9 +27,9 @@ struct timer_entry {
 /// enough for the cache: that is what makes a million timers cheap (Varghese and Lauck's hierarchical timing wheels, with a
 /// heap in place of the finest wheel, for the order).
 ///
-/// Four levels of 1024 slots, of a quarter of a millisecond, a quarter of a second, five minutes and three days each, and a list of
-/// what is beyond that, nine years on.
-/// Invariants: everything here is due at `begin()` or later; a slot of a level holds what lies within 1024 slots of `begin()`.
+/// A level of 4096 slots of a quarter of a millisecond, a second in all; three of 1024 slots, of a second, 18 minutes and 13 days
+/// each; and a list of what is beyond that, 36 years on.
+/// Invariants: everything here is due at `begin()` or later; a level holds what lies within its number of slots from `begin()`.
 /// Threads: its loop's.
 class far_timers {
  public:
@@ -60,29 +60,64 @@ class far_timers {
 
  private:
   static constexpr int levels = 5;  // the last is the list of what is beyond
-  static constexpr int finest_bits = 18;
-  static constexpr int slot_bits = 10;
-  static constexpr std::size_t slots = std::size_t{1} << slot_bits;
+  static constexpr int shifts[levels] = {18, 30, 40, 50, 60};  // of the width of a slot, in ns
   static constexpr std::size_t mark = std::size_t{1} << 63;
 
-  struct slot {
-    timer_entry* entries = nullptr;
-    std::uint32_t size = 0;
-    std::uint32_t capacity = 0;
+  /// Entries in blocks of `block_size`, so that a slot grows without moving what it holds.
+  class slot {
+   public:
+    slot() = default;
+    slot(const slot&) = delete;
+    slot& operator=(const slot&) = delete;
+    ~slot() { clear(); }
+
+    std::uint32_t size() const noexcept { return size_; }
+    timer_entry& operator[](std::size_t position) const noexcept {
+      return blocks_[position / block_size][position % block_size];
+    }
+    void push(const timer_entry& added);
+    /// Pre: not empty.
+    timer_entry pop() noexcept;
+    void clear() noexcept;
+    void swap(slot& other) noexcept;
+
+   private:
+    static constexpr std::uint32_t block_size = 16;
+
+    timer_entry** blocks_ = nullptr;  ///< owned
+    timer_entry* last_ = nullptr;     ///< of the blocks
+    std::uint32_t size_ = 0;
+    std::uint32_t capacity_ = 0;  ///< how many blocks there is room to name
   };
   struct level {
-    slot all[slots];
-    std::uint64_t used[slots / 64] = {};
+    explicit level(std::size_t count)
+        : slots(count), all(new slot[count]), used(new std::uint64_t[count / 64 + 1]{}) {}
+    ~level() {
+      delete[] all;
+      delete[] used;
+    }
+    level(const level&) = delete;
+    level& operator=(const level&) = delete;
+    void mark_empty(std::size_t index) noexcept {
+      used[index / 64] &= ~(std::uint64_t{1} << (index % 64));
+    }
+
+    std::size_t slots;
+    slot* all;            ///< owned
+    std::uint64_t* used;  ///< owned: a bit for each slot that holds something
   };
 
   static std::uint64_t ticks(time_point at) noexcept {
     return static_cast<std::uint64_t>(at.time_since_epoch().count());
   }
   static time_point slot_start(time_point at) noexcept {
-    const std::uint64_t start = ticks(at) >> finest_bits << finest_bits;
+    const std::uint64_t start = ticks(at) >> shifts[0] << shifts[0];
     return time_point(duration(static_cast<duration::rep>(start)));
   }
-  static constexpr int shift_of(int number) noexcept { return finest_bits + number * slot_bits; }
+  /// How many slots a level has; one, for the last.
+  static constexpr std::size_t slots_of(int number) noexcept {
+    return number == levels - 1 ? 1 : std::size_t{1} << (shifts[number + 1] - shifts[number]);
+  }
   static std::size_t place_of(int number, std::size_t index, std::size_t position) noexcept {
     return mark | static_cast<std::size_t>(number) << 58 | index << 40 | position;
   }

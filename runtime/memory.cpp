@@ -1,6 +1,7 @@
 #include <troupe/runtime/memory.hpp>
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <bit>
 #include <new>
@@ -52,12 +53,66 @@ void empty_large(free_list& list) noexcept {
 }
 
 constexpr std::size_t slab_bytes = std::size_t{32} << 10;
+constexpr std::size_t cache_line = 64;
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+constexpr int heap_slabs = 32;        // a program that needs no more takes no huge page
 constexpr std::uint32_t refill = 64;  // single blocks taken at a time
 
 constexpr std::size_t block_size(std::size_t index) noexcept { return (index + 1) * pool_granule; }
 constexpr std::uint32_t bound_of(std::size_t index) noexcept {
   return static_cast<std::uint32_t>(pool_bytes_per_class / block_size(index));
 }
+
+class guard {
+ public:
+  explicit guard(pthread_mutex_t& mutex) noexcept : mutex_(mutex) { pthread_mutex_lock(&mutex_); }
+  ~guard() { pthread_mutex_unlock(&mutex_); }
+  guard(const guard&) = delete;
+  guard& operator=(const guard&) = delete;
+
+ private:
+  pthread_mutex_t& mutex_;
+};
+
+/// Where slabs come from: the first from the heap, then, in programs that hold much, from huge pages where the system has them.
+/// Those that walk through a million blocks in random order otherwise wait for the translation of addresses more than for memory.
+/// Threads: any, under the lock.
+class quarry {
+ public:
+  /// Errors: std::bad_alloc.
+  void* slab() {
+    const guard lock(mutex_);
+    if (from_heap_ < heap_slabs) {
+      void* const made = ::operator new(slab_bytes, std::align_val_t{cache_line});
+      ++from_heap_;
+      return made;
+    }
+    if (left_ == 0) open();
+    left_ -= slab_bytes;
+    return page_ + left_;
+  }
+
+ private:
+  void open() {
+    void* const got = ::mmap(nullptr, 2 * huge_page, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (got == MAP_FAILED) throw std::bad_alloc();
+    auto* const start = static_cast<char*>(got);
+    const std::size_t before = huge_page - reinterpret_cast<std::uintptr_t>(got) % huge_page;
+    page_ = start + before;
+    ::munmap(start, before);
+    if (before != huge_page) ::munmap(page_ + huge_page, huge_page - before);
+    ::madvise(page_, huge_page, MADV_HUGEPAGE);  // a wish: without huge pages small ones do
+    left_ = huge_page;
+  }
+
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  int from_heap_ = 0;
+  char* page_ = nullptr;
+  std::size_t left_ = 0;
+};
+
+constinit quarry slabs;
 
 /// The small blocks of one size that no thread's list has: whole lists that were full, of `bound_of` blocks each, and single ones.
 /// What is not there is cut from slabs, which are never given back. Next to the heap, blocks need no header, and those that are
@@ -114,17 +169,6 @@ class depot {
   };
   static_assert(sizeof(batch) <= pool_granule);
 
-  class guard {
-   public:
-    explicit guard(pthread_mutex_t& mutex) noexcept : mutex_(mutex) { pthread_mutex_lock(&mutex_); }
-    ~guard() { pthread_mutex_unlock(&mutex_); }
-    guard(const guard&) = delete;
-    guard& operator=(const guard&) = delete;
-
-   private:
-    pthread_mutex_t& mutex_;
-  };
-
   void push(void* block) noexcept {
     auto* const freed = static_cast<free_block*>(block);
     freed->next = single_;
@@ -136,14 +180,14 @@ class depot {
     return block;
   }
   void cut(std::size_t index) {
-    auto* const slab = static_cast<char*>(::operator new(slab_bytes));
+    auto* const slab = static_cast<char*>(slabs.slab());
     const std::size_t size = block_size(index);
-    // The first block keeps the slabs together, for those who look for leaks.
+    // The first line keeps the slabs together, for those who look for leaks.
     reinterpret_cast<free_block*>(slab)->next = slabs_;
     slabs_ = reinterpret_cast<free_block*>(slab);
     // From the end, so that they come out in the order of their addresses.
-    for (std::size_t at = (slab_bytes - pool_granule) / size; at-- > 0;)
-      push(slab + pool_granule + at * size);
+    for (std::size_t at = (slab_bytes - cache_line) / size; at-- > 0;)
+      push(slab + cache_line + at * size);
   }
 
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;

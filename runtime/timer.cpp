@@ -60,13 +60,13 @@ void timer_queue::grow() {
 void timer_queue::settle(time_point now) {
   now_ = now;
   // The list holds the newest first; ties must fire in the order of arming.
-  timer* oldest_first = nullptr;
-  while (timer* item = lazy_) {
+  lazy_timer* oldest_first = nullptr;
+  while (lazy_timer* item = lazy_) {
     lazy_ = item->next_;
     item->next_ = oldest_first;
     oldest_first = item;
   }
-  while (timer* item = oldest_first) {
+  while (lazy_timer* item = oldest_first) {
     oldest_first = item->next_;
     item->previous_ = item->next_ = nullptr;
     arm(*item, internal::saturating_add(now, item->delay_));

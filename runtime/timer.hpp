@@ -31,10 +31,19 @@ struct timer {
   static constexpr std::size_t idle_place = static_cast<std::size_t>(-1);
   static constexpr std::size_t lazy_place = static_cast<std::size_t>(-2);
 
-  std::size_t place_ = idle_place;  ///< index in the heap, or one of the two above
-  duration delay_{};                ///< of a lazy timer
-  timer* previous_ = nullptr;       ///< neighbours among the lazy ones
-  timer* next_ = nullptr;
+  std::size_t place_ = idle_place;  ///< index in the heap, place in `far_timers`, or one of the two
+};
+
+/// One that may also be armed lazily; see `timer_queue`. It is cancelled as what it is, not as a `timer`.
+struct lazy_timer : timer {
+  using timer::timer;
+
+ private:
+  friend class timer_queue;
+
+  duration delay_{};
+  lazy_timer* previous_ = nullptr;  ///< neighbours in the list, while it has no deadline yet
+  lazy_timer* next_ = nullptr;
 };
 
 /// All timers of one loop: those with a deadline in a four-ary heap, or, when there are many, in `far_timers` until their time
@@ -60,7 +69,7 @@ class timer_queue {
   void arm(timer& item, time_point deadline);
 
   /// Pre: `item` is not armed. Cost: a few instructions.
-  void arm_lazily(timer& item, duration delay) noexcept {
+  void arm_lazily(lazy_timer& item, duration delay) noexcept {
     item.place_ = timer::lazy_place;
     item.delay_ = delay;
     item.previous_ = nullptr;
@@ -72,13 +81,16 @@ class timer_queue {
   /// Takes `item` out; does nothing when it is not armed. Cost: O(log n), constant for a lazy one.
   void cancel(timer& item) noexcept {
     if (item.place_ == timer::idle_place) return;
-    if (item.place_ == timer::lazy_place) {
-      unlink_lazy(item);
-    } else if (internal::far_timers::holds(item.place_)) {
+    if (internal::far_timers::holds(item.place_)) {
       far_->remove(item.place_);
     } else {
       remove_at(item.place_);
     }
+    item.place_ = timer::idle_place;
+  }
+  void cancel(lazy_timer& item) noexcept {
+    if (item.place_ != timer::lazy_place) return cancel(static_cast<timer&>(item));
+    unlink_lazy(item);
     item.place_ = timer::idle_place;
   }
 
@@ -108,7 +120,7 @@ class timer_queue {
  private:
   using entry = internal::timer_entry;
 
-  void unlink_lazy(timer& item) noexcept {
+  void unlink_lazy(lazy_timer& item) noexcept {
     if (item.previous_ != nullptr) {
       item.previous_->next_ = item.next_;
     } else {
@@ -140,7 +152,7 @@ class timer_queue {
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
   internal::far_timers* far_ = nullptr;  ///< owned; made when the heap gets large
-  timer* lazy_ = nullptr;
+  lazy_timer* lazy_ = nullptr;
   time_point now_ = time_point::min();  ///< when timers were last looked at
   std::uint64_t armed_ = 0;
   time_point firing_at_ =

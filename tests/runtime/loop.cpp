@@ -28,9 +28,9 @@ struct noting_work final : work {
   int& runs;
 };
 
-struct callback_timer final : timer {
+struct callback_timer final : lazy_timer {
   explicit callback_timer(std::function<void(callback_timer&)> given)
-      : timer([](timer& self) noexcept {
+      : lazy_timer([](timer& self) noexcept {
           auto& mine = static_cast<callback_timer&>(self);
           mine.then(mine);
         }),

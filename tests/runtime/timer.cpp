@@ -15,9 +15,9 @@ namespace {
 
 constexpr time_point start{};
 
-struct noting final : timer {
+struct noting final : lazy_timer {
   noting() noexcept
-      : timer([](timer& self) noexcept {
+      : lazy_timer([](timer& self) noexcept {
           auto& mine = static_cast<noting&>(self);
           if (mine.log != nullptr) mine.log->push_back(mine.number);
           if (mine.then) mine.then(mine);
