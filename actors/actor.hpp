@@ -70,9 +70,10 @@ class actor {
 
   /// Runs `body` as a task of this actor, beside its handlers; it is cancelled when the actor stops.
   template <class T>
-  task<T> create_task(coro<T> body, task_options options = {},
+  task<T> create_task(coro<T> body, const task_options& options = {},
                       std::source_location created_at = std::source_location::current()) {
-    return internal::make_task(cell_.home(), cell_.tasks(), std::move(body), options, created_at);
+    return internal::make_task(cell_.home(), cell_.tasks(), std::move(body), options,
+                               options.eager || cell_.home().eager_tasks(), created_at);
   }
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/future_watch.hpp>
 #include <troupe/runtime/gather.hpp>
 #include <troupe/runtime/queue.hpp>
 #include <troupe/runtime/task.hpp>
@@ -17,35 +18,25 @@ namespace internal {
 
 /// Puts the numbers of futures into a queue, in the order in which they are done, until a time limit ends the queue.
 ///
-/// Life: counted; plain numbers, for all who hold it are on one loop.
-class completion_order {
+/// Threads: the loop that it was made on.
+class completion_order : private future_watch, private timer {
  public:
-  completion_order(const std::vector<future_base*>& targets, duration limit);
-  ~completion_order();
-  completion_order(const completion_order&) = delete;
-  completion_order& operator=(const completion_order&) = delete;
+  /// Errors: `invalid_state` off a loop.
+  explicit completion_order(std::size_t room);
+  ~completion_order() { home_.timers().cancel(*this); }
 
-  queue<std::size_t> done;
+  using future_watch::add;
+  /// Begins. Pre: all were added.
+  void begin(duration limit);
+
+  /// The number of the next that is done. Errors: `timeout_error` when the time is up; `cancelled`.
+  coro<std::size_t> next();
 
  private:
-  struct watch final : observer {
-    watch() noexcept : observer(&watch::on_done) {}
-    static void on_done(observer& self) noexcept;
-    future_base* target = nullptr;
-    completion_order* order = nullptr;  ///< null when it does not observe
-    std::size_t number = 0;
-  };
-  struct limit_timer : timer {
-    explicit limit_timer(completion_order& given) noexcept
-        : timer(&completion_order::on_due), order(given) {}
-    completion_order& order;
-  };
+  void told(std::size_t number) noexcept override;
   static void on_due(timer& due) noexcept;
-  void stop_watching() noexcept;
 
-  std::vector<watch> watches_;
-  std::size_t left_ = 0;
-  limit_timer timer_;
+  queue<std::size_t> done_;
   loop& home_;
 };
 
@@ -60,8 +51,14 @@ class [[nodiscard]] completions {
   using value = typename Handle::value_type;
 
   struct state : internal::ref_count {
-    state(std::vector<Handle> given, const std::vector<future_base*>& targets, duration limit)
-        : ref_count(1), handles(std::move(given)), order(targets, limit), left(handles.size()) {}
+    state(std::vector<Handle> given, duration limit)
+        : ref_count(1),
+          handles(internal::each_once(std::move(given))),
+          order(handles.size()),
+          left(handles.size()) {
+      for (const Handle& each : handles) order.add(each.base());
+      order.begin(limit);
+    }
     std::vector<Handle> handles;
     internal::completion_order order;
     std::size_t left;  ///< that `next` and the slots have not been asked for
@@ -87,7 +84,7 @@ class [[nodiscard]] completions {
 
  public:
   completions(std::vector<Handle> handles, duration limit)
-      : state_(make(std::move(handles), limit)) {}
+      : state_(new state(std::move(handles), limit)) {}
 
   /// The next one that is done, the same handle that was given; nothing after the last.
   /// Errors: `timeout_error` when the time is up; `cancelled`. Cancel: leaves the tasks alone.
@@ -114,38 +111,14 @@ class [[nodiscard]] completions {
   std::size_t size() const noexcept { return state_->handles.size(); }
 
  private:
-  static held make(std::vector<Handle> handles, duration limit) {
-    std::vector<Handle> unique;
-    std::vector<future_base*> targets;
-    for (Handle& each : handles) {
-      bool known = false;
-      for (const future_base* other : targets) known |= other == &each.base();
-      if (known) continue;
-      targets.push_back(&each.base());
-      unique.push_back(std::move(each));
-    }
-    return held(new state(std::move(unique), targets, limit));
-  }
   static coro<std::optional<Handle>> next_of(held all) {
     if (all->left == 0) co_return std::nullopt;
     --all->left;
-    std::size_t number = 0;
-    try {
-      auto got = all->order.done.get();
-      number = co_await got;
-    } catch (const queue_shutdown&) {
-      internal::throw_timeout();
-    }
+    const std::size_t number = co_await all->order.next();
     co_return all->handles[number];
   }
   static coro<value> value_of(held all) {
-    std::size_t number = 0;
-    try {
-      auto got = all->order.done.get();
-      number = co_await got;
-    } catch (const queue_shutdown&) {
-      internal::throw_timeout();
-    }
+    const std::size_t number = co_await all->order.next();
     Handle& next = all->handles[number];
     co_return co_await next;
   }

@@ -12,14 +12,6 @@ inline constexpr bool is_coro = false;
 template <class T>
 inline constexpr bool is_coro<coro<T>> = true;
 
-/// What a coroutine ends with.
-template <class T>
-struct result_of_coro;
-template <class T>
-struct result_of_coro<coro<T>> {
-  using type = T;
-};
-
 /// A function whose call with `Args` is a coroutine.
 template <class Function, class... Args>
 concept coroutine_function =
@@ -47,24 +39,28 @@ auto as_coro(T awaitable) -> coro<decltype(awaitable.await_resume())> {
   co_return co_await awaitable;
 }
 
-/// The coroutine that `body` is or makes.
-template <class T>
-coro<T> body_of(coro<T> body) {
-  return body;
-}
-template <class Function>
-  requires coroutine_function<Function>
-auto body_of(Function body) {
-  return kept(std::move(body));
-}
-template <plain_awaitable T>
-auto body_of(T awaitable) {
-  return as_coro(std::move(awaitable));
-}
-
-/// What is run in a time limit or scope that it may be passed: a coroutine, a function that makes one, something to await.
+/// What is run in a time limit, scope or group that it may be passed: a coroutine, a function that makes one, something to await.
 template <class Body, class Scope>
 concept body_for = is_coro<Body> || coroutine_function<Body> || coroutine_function<Body, Scope&> ||
                    plain_awaitable<Body>;
+
+/// The coroutine that `body` is or makes.
+template <class Scope, body_for<Scope> Body>
+auto body_of(Body body, Scope& scope) {
+  if constexpr (is_coro<Body>) {
+    return body;
+  } else if constexpr (coroutine_function<Body>) {
+    return kept(std::move(body));
+  } else if constexpr (coroutine_function<Body, Scope&>) {
+    return kept(std::move(body), scope);
+  } else {
+    return as_coro(std::move(body));
+  }
+}
+
+/// What `Body` ends with.
+template <class Body, class Scope>
+using result_of_body =
+    typename decltype(body_of(std::declval<Body>(), std::declval<Scope&>()))::value_type;
 
 }  // namespace troupe::internal

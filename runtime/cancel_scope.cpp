@@ -24,15 +24,15 @@ void cancel_scope::arm() {
     return;
   }
   armed_on_ = &on;
-  on.timers().arm(timer_, deadline_);
+  on.timers().arm(*this, deadline_);
 }
 
 void cancel_scope::disarm() noexcept {
-  if (timer_.armed()) armed_on_->timers().cancel(timer_);
+  if (armed()) armed_on_->timers().cancel(*this);
 }
 
 void cancel_scope::on_due(timer& due) noexcept {
-  auto& self = static_cast<deadline_timer&>(due).scope;
+  auto& self = static_cast<cancel_scope&>(due);
   self.expired_ = true;
   self.cancel();
 }

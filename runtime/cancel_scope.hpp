@@ -13,6 +13,20 @@
 
 namespace troupe {
 
+namespace internal {
+/// A result that may be missing.
+template <class T>
+struct maybe_of {
+  using type = std::optional<T>;
+};
+template <>
+struct maybe_of<void> {
+  using type = bool;
+};
+template <class T>
+using maybe = typename maybe_of<T>::type;
+}  // namespace internal
+
 struct cancel_scope_options {
   time_point deadline = time_point::max();  ///< of the loop's time; cancels the scope
   bool shield = false;                      ///< see `cancel_scope::set_shield`
@@ -27,10 +41,10 @@ struct cancel_scope_options {
 ///
 /// Life: made anywhere, run once in a task; `cancel` before that makes its first suspension throw.
 /// Threads: the task's loop. Cancel: what comes from outside goes through it, unless it is a shield.
-class cancel_scope : private internal::scope {
+class cancel_scope : private internal::scope, private timer {
  public:
   explicit cancel_scope(cancel_scope_options options = {}) noexcept
-      : timer_(*this), deadline_(options.deadline) {
+      : timer(&cancel_scope::on_due), deadline_(options.deadline) {
     if (options.shield) set_shielded(true);
   }
   ~cancel_scope() { disarm(); }
@@ -38,43 +52,19 @@ class cancel_scope : private internal::scope {
   /// Runs `body`, a coroutine or a function that makes one. The value, in an optional (true, for `void`); nothing when the scope's
   /// own cancellation ended it.
   /// Errors: what `body` throws; `cancelled` when more than this scope was cancelled; `invalid_state` when it has been run before.
-  template <class T>
-  auto run(coro<T> body) -> coro<std::conditional_t<std::is_void_v<T>, bool, std::optional<T>>> {
+  template <internal::body_for<cancel_scope> Body>
+  auto run(Body body) -> coro<internal::maybe<internal::result_of_body<Body, cancel_scope>>> {
+    auto running = internal::body_of(std::move(body), *this);
     begin();
     const run_guard guard{*this};
-    internal::outcome<T> result;
-    std::exception_ptr error;
-    try {
-      if constexpr (std::is_void_v<T>) {
-        co_await body;
-        result.set_value();
-      } else {
-        result.set_value(co_await body);
-      }
-    } catch (...) {
-      error = std::current_exception();
-    }
-    end(std::move(error));
-    if constexpr (std::is_void_v<T>) {
-      co_return result.has_value();
+    auto& ended = co_await running.ending();
+    end(ended.failure());
+    if constexpr (std::is_void_v<internal::result_of_body<Body, cancel_scope>>) {
+      co_return ended.has_value();
     } else {
-      if (!result.has_value()) co_return std::nullopt;
-      co_return std::move(result.get());
+      if (!ended.has_value()) co_return std::nullopt;
+      co_return ended.take();
     }
-  }
-  template <class Function>
-    requires internal::coroutine_function<Function>
-  auto run(Function body) {
-    return run(internal::kept(std::move(body)));
-  }
-  template <internal::plain_awaitable Awaitable>
-  auto run(Awaitable awaited) {
-    return run(internal::as_coro(std::move(awaited)));
-  }
-  template <class Function>
-    requires internal::coroutine_function<Function, cancel_scope&>
-  auto run(Function body) {
-    return run(internal::kept(std::move(body), *this));
   }
 
   /// Cancels it, for good. Does nothing when it has ended.
@@ -96,11 +86,6 @@ class cancel_scope : private internal::scope {
   bool shield() const noexcept { return shielded(); }
 
  private:
-  struct deadline_timer : timer {
-    explicit deadline_timer(cancel_scope& given) noexcept
-        : timer(&cancel_scope::on_due), scope(given) {}
-    cancel_scope& scope;
-  };
   /// In the frame of `run`, which a closing loop destroys unfinished: the scope may outlive it, and its task.
   struct run_guard {
     cancel_scope& scope;
@@ -115,35 +100,18 @@ class cancel_scope : private internal::scope {
   void arm();
   void disarm() noexcept;
 
-  deadline_timer timer_;
   time_point deadline_;
   loop* armed_on_ = nullptr;
   bool caught_ = false;
   bool expired_ = false;
 };
 
-namespace internal {
-/// What a body ends with, from what `cancel_scope::run` makes of it.
-template <class Run>
-struct bare_result;
-template <>
-struct bare_result<coro<bool>> {
-  using type = void;
-};
-template <class T>
-struct bare_result<coro<std::optional<T>>> {
-  using type = T;
-};
-template <class Run>
-using bare = typename bare_result<Run>::type;
-}  // namespace internal
-
 /// Runs `body`, a coroutine or a function that makes one, for at most `limit`, and goes on without it: nothing, or false for
 /// `void`, when the time was up. `move_on_after` of trio.
 /// Errors: what `body` throws.
-template <class Rep, class Period, class Body>
+template <class Rep, class Period, internal::body_for<cancel_scope> Body>
 auto move_on_after(std::chrono::duration<Rep, Period> limit, Body body)
-    -> decltype(std::declval<cancel_scope&>().run(std::move(body))) {
+    -> coro<internal::maybe<internal::result_of_body<Body, cancel_scope>>> {
   cancel_scope scope;
   scope.set_deadline(internal::deadline_after(internal::to_duration(limit)));
   auto running = scope.run(std::move(body));
@@ -152,9 +120,9 @@ auto move_on_after(std::chrono::duration<Rep, Period> limit, Body body)
 
 /// Runs `body` for at most `limit`. `fail_after` of trio: as `timeout`, but the cancellation is level-triggered.
 /// Errors: what `body` throws; `timeout_error` when the time was up.
-template <class Rep, class Period, class Body>
+template <class Rep, class Period, internal::body_for<cancel_scope> Body>
 auto fail_after(std::chrono::duration<Rep, Period> limit, Body body)
-    -> coro<internal::bare<decltype(std::declval<cancel_scope&>().run(std::move(body)))>> {
+    -> coro<internal::result_of_body<Body, cancel_scope>> {
   cancel_scope scope;
   scope.set_deadline(internal::deadline_after(internal::to_duration(limit)));
   auto running = scope.run(std::move(body));

@@ -137,6 +137,7 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
     }
   };
   using handle_type = std::coroutine_handle<promise_type>;
+  using value_type = T;
 
   coro(coro&& other) noexcept
       : handle_(std::exchange(other.handle_, nullptr)), started_(other.started_) {}
@@ -151,13 +152,10 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
   ~coro() { reset(); }
 
   /// Errors: whatever the coroutine throws; `invalid_state` when it has been awaited before or was moved from.
-  auto operator co_await() {
-    if (!handle_) throw invalid_state("await of a coro that was moved from or given to a task");
-    if (started_)
-      throw invalid_state("await of a coro that was awaited before; call the function again");
-    started_ = true;
-    return awaiter{handle_};
-  }
+  auto operator co_await() { return awaiter{begin()}; }
+
+  /// Awaits the end without throwing what the coroutine throws: the outcome, which lives as long as this.
+  auto ending() { return end_awaiter{begin()}; }
 
   /// Gives up the frame. For `create_task` and its like.
   handle_type release() {
@@ -182,7 +180,18 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
 
     handle_type child;
   };
+  struct end_awaiter : awaiter {
+    using awaiter::awaiter;
+    internal::outcome<T>& await_resume() const noexcept { return this->child.promise().result; }
+  };
 
+  handle_type begin() {
+    if (!handle_) throw invalid_state("await of a coro that was moved from or given to a task");
+    if (started_)
+      throw invalid_state("await of a coro that was awaited before; call the function again");
+    started_ = true;
+    return handle_;
+  }
   explicit coro(handle_type handle) noexcept : handle_(handle) {}
   void reset() noexcept {
     if (!handle_) return;

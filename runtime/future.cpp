@@ -6,14 +6,19 @@ namespace troupe {
 
 void future_base::add_observer(internal::observer& added) noexcept {
   added.next = nullptr;
-  added.previous = last_;
-  (last_ != nullptr ? last_->next : first_) = &added;
-  last_ = &added;
+  if (first_ == nullptr) {
+    added.previous = &added;
+    first_ = &added;
+  } else {
+    added.previous = std::exchange(first_->previous, &added);
+    added.previous->next = &added;
+  }
 }
 
 void future_base::remove_observer(internal::observer& removed) noexcept {
-  (removed.previous != nullptr ? removed.previous->next : first_) = removed.next;
-  (removed.next != nullptr ? removed.next->previous : last_) = removed.previous;
+  (&removed != first_ ? removed.previous->next : first_) = removed.next;
+  if (internal::observer* const behind = removed.next != nullptr ? removed.next : first_)
+    behind->previous = removed.previous;
 }
 
 void future_base::complete(status result) noexcept {

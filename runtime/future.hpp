@@ -96,16 +96,13 @@ class future_base : public work {
 
  private:
   loop* home_;
+  internal::observer* first_ = nullptr;  ///< its `previous` is the last of them
   internal::ref_count count_;
   status status_ = status::pending;
 
  protected:
   bool retrieved_ = false;  ///< somebody has seen the result
   bool moved_out_ = false;  ///< somebody has taken the value away
-
- private:
-  internal::observer* first_ = nullptr;
-  internal::observer* last_ = nullptr;
 };
 
 namespace internal {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/runtime/body.hpp>
+#include <troupe/runtime/future_watch.hpp>
 #include <troupe/runtime/task.hpp>
 
 #include <cstddef>
@@ -105,28 +106,15 @@ struct awaited<T> {
   static handle from(T given) { return create_task(as_coro(std::move(given))); }
 };
 
-/// Several futures watched until all are done; what `gather` is, whatever its types.
-class gather_watch {
- public:
-  struct member final : observer {
-    member() noexcept : observer(&member::on_done) {}
-    static void on_done(observer& self) noexcept;
-    future_base* child = nullptr;
-    gather_watch* all = nullptr;
-  };
-
+/// What a `gather` is, whatever its types.
+class gather_watch : protected future_watch {
  protected:
   /// `collecting`: failures are results, so the first one ends nothing.
-  gather_watch(bool collecting) noexcept : collecting_(collecting) {}
-  ~gather_watch() { delete[] members_; }
+  gather_watch(std::size_t room, bool collecting) : future_watch(room), collecting_(collecting) {}
 
-  void reserve(std::size_t count) { members_ = new member[count]; }
-  void add(future_base& child) noexcept { members_[count_++].child = &child; }
   /// Begins. Calls `fail` or `finish` at once when there is nothing to wait for; returns whether any child goes on.
-  bool watch() noexcept;
+  bool begin() noexcept;
   bool cancel_children(std::string_view reason) noexcept;
-  /// Leaves alone what has not ended.
-  void stop_watching() noexcept;
   void each_child(const callable<void(const future_base&)>& visit) const;
 
   /// All have ended. `told` is the one that ended last, now, or null.
@@ -139,13 +127,10 @@ class gather_watch {
   bool cancel_requested_ = false;
 
  private:
-  void told(future_base& child) noexcept;
+  void told(std::size_t number) noexcept override;
   /// Whether that ends a gather that does not collect.
   bool ends(const future_base& child) const noexcept { return !collecting_ && !child.succeeded(); }
 
-  member* members_ = nullptr;
-  std::size_t count_ = 0;
-  std::size_t left_ = 0;
   bool over_ = false;  ///< `fail` or `finish` has been called
   bool collecting_;
 };
@@ -171,16 +156,14 @@ class gather_state final : public typed_future<Results>,
  public:
   gather_state(loop& home, Handles children)
       : typed_future<Results>(nullptr, home, 2),
-        gather_watch(Collecting),
+        gather_watch(count_of(children), Collecting),
         children_(std::move(children)) {
     if constexpr (is_tuple) {
-      this->reserve(std::tuple_size_v<Handles>);
       std::apply([this](auto&... each) { (this->add(each.base()), ...); }, children_);
     } else {
-      this->reserve(children_.size());
       for (auto& each : children_) this->add(each.base());
     }
-    if (this->watch()) {
+    if (this->begin()) {
       this->bind(home);
     } else {
       this->release();
@@ -200,6 +183,13 @@ class gather_state final : public typed_future<Results>,
 
  private:
   static constexpr bool is_tuple = requires { std::tuple_size<Handles>::value; };
+  static std::size_t count_of(const Handles& children) noexcept {
+    if constexpr (is_tuple) {
+      return std::tuple_size_v<Handles>;
+    } else {
+      return children.size();
+    }
+  }
 
   void finish(const future_base* told) noexcept override {
     if (this->cancel_requested_) {
@@ -237,7 +227,7 @@ class gather_state final : public typed_future<Results>,
     this->release();
   }
   void home_closes() noexcept override {
-    this->stop_watching();
+    this->stop();
     this->unbind();
     this->release();
   }

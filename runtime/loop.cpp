@@ -35,9 +35,10 @@ constexpr duration short_sleep = std::chrono::microseconds(100);
 constexpr int pauses_per_look = 16;
 constexpr unsigned most_skipped = 63;
 
-// Timers that follow each other closely share one look: an idle loop that has just fired some rests for this long before it
-// looks for more, else a million in a second would keep it looking all the time.
-constexpr duration between_looks_at_timers = std::chrono::microseconds(100);
+// Timers that follow each other closely share one look: an idle loop that has just fired some rests before it looks for more,
+// the longer the more there were, else a million in a second would keep it looking all the time.
+constexpr duration rest_per_timer = std::chrono::microseconds(8);
+constexpr duration longest_rest = std::chrono::microseconds(256);
 
 constexpr int rounds_per_event = 4;
 
@@ -487,8 +488,8 @@ void loop::fire_rested() {
   const time_point at = time();
   timers_.settle(at);
   if (at < rested_until_ && !virtual_time_) return;
-  if (timers_.fire_due(at) != 0)
-    rested_until_ = internal::saturating_add(at, between_looks_at_timers);
+  const auto fired = static_cast<duration::rep>(std::min<std::size_t>(timers_.fire_due(at), 1'000));
+  rested_until_ = internal::saturating_add(at, std::min(longest_rest, fired * rest_per_timer));
 }
 
 void loop::wake() noexcept {

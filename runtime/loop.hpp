@@ -143,22 +143,30 @@ class call_of final : public Base {
 template <class Call>
 class handle_of {
  public:
+  /// Of no call.
+  handle_of() noexcept = default;
   /// Takes over one count.
   explicit handle_of(Call& given) noexcept : call_(&given) {}
-  handle_of(const handle_of& other) noexcept : call_(other.call_) { call_->retain(); }
-  handle_of& operator=(const handle_of& other) noexcept {
-    other.call_->retain();
-    std::exchange(call_, other.call_)->release();
+  handle_of(const handle_of& other) noexcept : call_(other.call_) {
+    if (call_ != nullptr) call_->retain();
+  }
+  handle_of(handle_of&& other) noexcept : call_(std::exchange(other.call_, nullptr)) {}
+  handle_of& operator=(handle_of other) noexcept {
+    std::swap(call_, other.call_);
     return *this;
   }
-  ~handle_of() { call_->release(); }
+  ~handle_of() {
+    if (call_ != nullptr) call_->release();
+  }
 
   /// Makes sure that the call is not made, and destroys its function now. Does nothing once it has been made.
-  void cancel() const noexcept { call_->cancel(); }
-  bool cancelled() const noexcept { return call_->cancelled(); }
+  void cancel() const noexcept {
+    if (call_ != nullptr) call_->cancel();
+  }
+  bool cancelled() const noexcept { return call_ != nullptr && call_->cancelled(); }
 
  protected:
-  Call* call_;
+  Call* call_ = nullptr;
 };
 }  // namespace internal
 
@@ -169,8 +177,8 @@ using call_handle = internal::handle_of<internal::scheduled_call>;
 class timer_handle : public internal::handle_of<internal::delayed_call> {
  public:
   using handle_of::handle_of;
-  /// When it is due.
-  time_point when() const noexcept { return call_->when(); }
+  /// When it is due; `time_point::max()` for a handle of no call.
+  time_point when() const noexcept { return call_ != nullptr ? call_->when() : time_point::max(); }
 };
 
 /// Something that lives on a loop and has to be wound up before the loop closes; the actors of a loop are one.
@@ -467,8 +475,6 @@ class loop {
   friend class runtime;
 
   work_queue ready_;
-  work_queue
-      due_;  ///< joins `ready_` at the start of the next round, as timers do that are due then
   timer_queue timers_;
   bool stopping_ = false;
   bool debug_ = false;

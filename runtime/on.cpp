@@ -1,26 +1,29 @@
 #include <troupe/runtime/on.hpp>
 
+#include <troupe/runtime/scope.hpp>
+
 namespace troupe::internal {
 
 void move_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
   task_base* const current = task_base::current();
   if (current == nullptr)
     throw invalid_state("a move to another loop outside a task: use create_task or run");
-  if (current->bound_ != 0 && !coming_back_)
+  if (internal::scope::bound(*current) && !coming_back_)
     throw invalid_state(
         "a task cannot move to another loop inside a time limit, scope or task group: move first, "
         "and make "
         "those there");
+  current->rare();  // before anything changes, for it may throw
   park(handle, here);
   if (!waiting()) return;  // a cancellation was due
   under_way_ = true;
   current->waiting_ = nullptr;
   this_thread.current_task = nullptr;
   loop& from = *loop::current();
-  current->here_.store(&there_, std::memory_order_release);
+  current->set_here(there_);
   if (there_.post(*current)) return;  // and is gone: nothing of the task is touched here any more
   // Closed in the meantime.
-  current->here_.store(&from, std::memory_order_release);
+  current->set_here(from);
   under_way_ = false;
   this_thread.current_task = current;
   from.push(*current);

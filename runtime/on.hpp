@@ -30,6 +30,14 @@ class move_wait final : public suspension {
   bool under_way_ = false;
 };
 
+/// Goes to `there` and runs `body`. A cancellation on the way is thrown there.
+template <class T>
+coro<T> away(loop& there, coro<T> body) {
+  move_wait going(there);
+  co_await going;
+  co_return co_await body;
+}
+
 }  // namespace internal
 
 /// Moves the current task to `there`, another loop of the runtime: `co_await on(runtime::current()->loop_at(1))`. From then on
@@ -46,26 +54,13 @@ inline internal::move_wait on(loop& there) noexcept { return internal::move_wait
 template <class T>
 coro<T> on(loop& there, coro<T> body) {
   loop& here = internal::running_loop("on");
-  internal::outcome<T> result;
-  try {
-    {
-      internal::move_wait going(there);
-      co_await going;
-    }
-    if constexpr (std::is_void_v<T>) {
-      co_await body;
-      result.set_value();
-    } else {
-      result.set_value(co_await body);
-    }
-  } catch (...) {
-    result.set_error(std::current_exception());
-  }
+  auto journey = internal::away(there, std::move(body));
+  auto& ended = co_await journey.ending();
   {
     internal::move_wait returning(here, true);
     co_await returning;
   }
-  co_return result.take();
+  co_return ended.take();
 }
 
 }  // namespace troupe

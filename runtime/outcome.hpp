@@ -16,7 +16,9 @@ struct nothing {};
 template <class T>
 class outcome {
  public:
-  using value_type = std::conditional_t<std::is_void_v<T>, nothing, T>;
+  using value_type = T;
+
+  static_assert(!std::is_void_v<T>);
 
   outcome() noexcept : empty_{} {}
   outcome(const outcome&) = delete;
@@ -33,6 +35,15 @@ class outcome {
     ::new (static_cast<void*>(&value_)) value_type(std::forward<Args>(args)...);
     state_ = state::value;
   }
+  /// Takes what `function()` gives or throws. Pre: empty.
+  template <class Function>
+  void set_from(Function&& function) noexcept {
+    try {
+      set_value(function());
+    } catch (...) {
+      set_error(std::current_exception());
+    }
+  }
   /// Pre: empty.
   void set_error(std::exception_ptr error) noexcept {
     ::new (static_cast<void*>(&error_)) std::exception_ptr(std::move(error));
@@ -40,12 +51,14 @@ class outcome {
   }
   /// Pre: has_error().
   const std::exception_ptr& error() const noexcept { return error_; }
+  /// The error, or null.
+  std::exception_ptr failure() const noexcept { return has_error() ? error_ : nullptr; }
 
   /// Moves the value out, or throws the error. Pre: not empty.
   T take() {
     if (has_error()) std::rethrow_exception(error_);
     expects(has_value(), "a result was taken before there was one");
-    if constexpr (!std::is_void_v<T>) return std::move(value_);
+    return std::move(value_);
   }
   /// The value in place, or throws the error. Pre: not empty.
   value_type& get() {
@@ -87,6 +100,41 @@ class outcome {
     std::exception_ptr error_;
   };
   state state_ = state::empty;
+};
+
+/// Without a value there is only the error, or none; whether there is a result yet its owner knows.
+template <>
+class outcome<void> {
+ public:
+  using value_type = nothing;
+
+  bool has_value() const noexcept { return !error_; }
+  bool has_error() const noexcept { return static_cast<bool>(error_); }
+
+  void set_value() noexcept {}
+  template <class Function>
+  void set_from(Function&& function) noexcept {
+    try {
+      function();
+    } catch (...) {
+      set_error(std::current_exception());
+    }
+  }
+  void set_error(std::exception_ptr error) noexcept { error_ = std::move(error); }
+  const std::exception_ptr& error() const noexcept { return error_; }
+  std::exception_ptr failure() const noexcept { return error_; }
+
+  void take() const { static_cast<void>(get()); }
+  value_type& get() const {
+    if (error_) std::rethrow_exception(error_);
+    static constinit nothing value;
+    return value;
+  }
+  void take_from(outcome& other) noexcept { error_ = std::exchange(other.error_, nullptr); }
+  void clear() noexcept { error_ = nullptr; }
+
+ private:
+  std::exception_ptr error_;
 };
 
 }  // namespace troupe::internal

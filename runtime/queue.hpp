@@ -335,7 +335,7 @@ class [[nodiscard]] basic_queue<T, Items>::put_wait final : public queue_wait {
   void await_resume() {
     if (added_.has_value()) [[likely]]
       return;
-    if (added_.has_error()) added_.take();
+    if (added_.has_error()) std::rethrow_exception(added_.error());
     if (suspended()) finish();
     throw_queue_shutdown();
   }
@@ -355,7 +355,7 @@ class [[nodiscard]] basic_queue<T, Items>::put_wait final : public queue_wait {
 
   basic_queue& queue_;
   T item_;
-  outcome<void> added_;
+  outcome<nothing> added_;
 };
 
 /// What `priority_queue` orders by unless it is told otherwise.

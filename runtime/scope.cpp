@@ -7,35 +7,36 @@ namespace troupe::internal {
 void scope::abandon() noexcept {
   if (task_ == nullptr) return;
   // Frames are destroyed from the outside inwards: there may be scopes further in.
-  scope** at = &std::exchange(task_, nullptr)->scope_;
+  scope** at = &std::exchange(task_, nullptr)->rarities_->scope;
   while (*at != nullptr && *at != this) at = &(*at)->parent_;
   if (*at == this) *at = parent_;
 }
 
 bool scope::shields(const task_base& of, const scope* around) noexcept {
-  for (const scope* each = of.scope_; each != around && each != nullptr; each = each->parent_) {
+  for (const scope* each = of.scope(); each != around && each != nullptr; each = each->parent_) {
     if (each->shielded_) return true;
   }
   return false;
 }
 
 void scope::update(task_base& of) noexcept {
-  of.pressed_ = of.for_good_;
-  for (const scope* each = of.scope_; each != nullptr; each = each->parent_) {
-    of.pressed_ = each->cancelled_;
-    if (of.pressed_ || each->shielded_) break;
-    of.pressed_ = of.for_good_;
+  bool pressed = of.for_good_;
+  for (const scope* each = of.scope(); each != nullptr; each = each->parent_) {
+    pressed = each->cancelled_;
+    if (pressed || each->shielded_) break;
+    pressed = of.for_good_;
   }
-  if (of.held_ != 0 && !shields(of, nullptr)) {
-    of.held_ = 0;
-    of.must_cancel_ = true;
+  of.set_due(task_base::pressed, pressed);
+  if (of.held() != 0 && !shields(of, nullptr)) {
+    of.rarities_->held = 0;
+    of.set_due(task_base::kept, true);
   }
 }
 
 void scope::interrupt(task_base& of) noexcept {
   if (of.waiting_ == nullptr || of.passing_on_) return;
   of.passing_on_ = true;
-  if (of.waiting_->cancel()) of.must_cancel_ = false;
+  if (of.waiting_->cancel()) of.set_due(task_base::kept, false);
   of.passing_on_ = false;
 }
 
@@ -46,36 +47,40 @@ void scope::enter() {
   if (std::exchange(used_, true))
     throw invalid_state("a scope has been run before: make another one for each run");
   task_ = current;
-  parent_ = std::exchange(current->scope_, this);
+  parent_ = std::exchange(current->rare().scope, this);
   // A request that is still to be delivered will be in here, and is then one that came from outside.
-  cancelling_before_ = current->requests_let_through() - (current->must_cancel_ ? 1 : 0);
+  cancelling_before_ = current->requests_let_through() - (current->is_due(task_base::kept) ? 1 : 0);
   bind(*current);
   update(*current);
 }
 
 bool scope::leave(bool ended_cancelled) noexcept {
   task_base& mine = *std::exchange(task_, nullptr);
-  expects(mine.scope_ == this, "scopes of a task are left in another order than they were entered");
-  mine.scope_ = parent_;
+  expects(mine.scope() == this,
+          "scopes of a task are left in another order than they were entered");
+  mine.rarities_->scope = parent_;
   unbind(mine);
   update(mine);
   if (!ended_cancelled || !cancelled_) return false;
   // A request that this held as a shield is delivered by what now leaves it.
-  if (std::exchange(mine.must_cancel_, false)) return false;
-  return !mine.pressed_ && mine.requests_let_through() <= cancelling_before_;
+  if (mine.is_due(task_base::kept)) {
+    mine.set_due(task_base::kept, false);
+    return false;
+  }
+  return !pressed(mine) && mine.requests_let_through() <= cancelling_before_;
 }
 
 void scope::press() noexcept {
   if (std::exchange(cancelled_, true) || task_ == nullptr) return;
   update(*task_);
-  if (task_->pressed_) interrupt(*task_);
+  if (pressed(*task_)) interrupt(*task_);
 }
 
 void scope::set_shielded(bool shielded) noexcept {
   shielded_ = shielded;
   if (task_ == nullptr) return;
   update(*task_);
-  if (task_->pressed_ || task_->must_cancel_) interrupt(*task_);
+  if (task_->is_due(task_base::kept | task_base::pressed)) interrupt(*task_);
 }
 
 void scope::cancel_task(task_base& target, const scope* around) noexcept {

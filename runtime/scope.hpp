@@ -18,12 +18,15 @@ class scope {
   scope& operator=(const scope&) = delete;
 
   /// The innermost scope of `of`, or null.
-  static scope* innermost(const task_base& of) noexcept { return of.scope_; }
+  static scope* innermost(const task_base& of) noexcept { return of.scope(); }
   /// Keeps the current task on its loop, for as long as something of that loop is inside its frames, and lets it go again.
-  static void bind(task_base& current) noexcept { ++current.bound_; }
-  static void unbind(task_base& current) noexcept { --current.bound_; }
+  static void bind(task_base& current) { ++current.rare().bound; }
+  static void unbind(task_base& current) noexcept { --current.rarities_->bound; }
+  static bool bound(const task_base& of) noexcept {
+    return of.rarities_ != nullptr && of.rarities_->bound != 0;
+  }
   /// Whether a scope around what `of` runs now, or its end for good, makes each of its suspensions throw.
-  static bool pressed(const task_base& of) noexcept { return of.pressed_; }
+  static bool pressed(const task_base& of) noexcept { return of.is_due(task_base::pressed); }
   /// Asks `target` to end, from within its scope `around` (null: from outside of all): a shield outside of that does not hold
   /// the request.
   static void cancel_task(task_base& target, const scope* around) noexcept;

@@ -57,17 +57,7 @@ class shield_state final : public typed_future<T>,
       this->complete(future_base::status::cancelled);
       return;
     }
-    try {
-      if constexpr (std::is_void_v<T>) {
-        inner.take(holders);
-        this->result_.set_value();
-      } else {
-        this->result_.set_value(inner.take(holders));
-      }
-    } catch (...) {
-      this->result_.clear();
-      this->result_.set_error(std::current_exception());
-    }
+    this->result_.set_from([&]() -> T { return inner.take(holders); });
     this->complete(this->result_.has_value() ? future_base::status::value
                                              : future_base::status::error);
   }

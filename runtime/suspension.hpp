@@ -91,7 +91,6 @@ class suspension {
  private:
   task_base* task_ = nullptr;
   std::source_location where_;
-  bool cancelled_ = false;
 };
 
 }  // namespace troupe

@@ -7,6 +7,10 @@
 
 namespace troupe {
 
+namespace {
+constexpr std::uint16_t most_requests = 65'535;
+}  // namespace
+
 namespace internal {
 constinit thread_local thread_state this_thread{};
 
@@ -40,12 +44,11 @@ loop& running_loop(const char* what) {
 }
 }  // namespace internal
 
-task_base::task_base(loop& home, std::coroutine_handle<> body, task_options options,
+task_base::task_base(loop& home, std::coroutine_handle<> body, const task_options& options,
                      std::source_location created_at)
     : future_base(&task_base::step, home, 2),
       resume_at_(body),
       body_(body),
-      here_(&home),
       context_(internal::current_context()),
       created_at_(created_at) {
   static std::atomic<std::uint32_t> made{0};
@@ -66,21 +69,14 @@ std::string task_base::name() const {
                                                           : "task-" + std::to_string(number_);
 }
 
-void task_base::set_name(std::string_view name) {
-  if (rarities_ == nullptr) rarities_ = new rarities;
-  rarities_->name = name;
-}
+void task_base::set_name(std::string_view name) { rare().name = name; }
 
 std::string_view task_base::reason() const noexcept {
   return rarities_ != nullptr ? std::string_view(rarities_->reason) : std::string_view();
 }
 
 void task_base::keep_reason_of_request(std::string_view reason) noexcept {
-  if (rarities_ == nullptr) {
-    if (reason.empty()) return;
-    rarities_ = new rarities;
-  }
-  rarities_->reason = reason;
+  if (rarities_ != nullptr || !reason.empty()) rare().reason = reason;
 }
 
 task_base* task_base::stepped_by(work& item) noexcept {
@@ -106,7 +102,7 @@ void task_base::start_now() noexcept {
 void task_base::first_step(work& item) noexcept {
   auto& self = static_cast<task_base&>(item);
   self.run = &task_base::step;
-  if (self.must_cancel_ || self.pressed_) [[unlikely]] {
+  if (self.is_due(kept | pressed)) [[unlikely]] {
     self.end();
   } else {
     step(item);
@@ -135,10 +131,10 @@ void task_base::retry_step(work& item) noexcept {
 void task_base::end_at_home(work& item) noexcept { static_cast<task_base&>(item).end(); }
 
 void task_base::end() noexcept {
-  if (loop* const at = here_.load(std::memory_order_relaxed); at != &home()) [[unlikely]] {
+  if (away_.load(std::memory_order_relaxed)) [[unlikely]] {
     // Whoever waits for it is at home, which does not close before.
     run = &task_base::end_at_home;
-    here_.store(&home(), std::memory_order_release);
+    away_.store(false, std::memory_order_release);
     static_cast<void>(home().post(*this));
     return;
   }
@@ -146,7 +142,7 @@ void task_base::end() noexcept {
   std::exchange(body_, nullptr).destroy();
   resume_at_ = nullptr;
   // A request that met no suspension is not lost. What ends a task for good minds only that it ends.
-  if (must_cancel_ && !for_good_ && how == status::value) [[unlikely]]
+  if (is_due(kept) && !for_good_ && how == status::value) [[unlikely]]
     how = status::cancelled;
   on_ended(how);
   // At the end of all nobody may be left to look, though somebody holds a handle.
@@ -183,15 +179,15 @@ bool task_base::request_cancel(std::string_view reason, const internal::scope* a
   }
   // Asked again while it passes a request on: tasks that await each other in a circle.
   if (passing_on_) return false;
-  ++cancel_requests_;
+  if (cancel_requests_ != most_requests) ++cancel_requests_;
   keep_reason_of_request(reason);
-  if (scope_ != nullptr && internal::scope::shields(*this, around)) [[unlikely]] {
-    ++held_;
+  if (internal::scope::shields(*this, around)) [[unlikely]] {
+    ++rarities_->held;
     return true;
   }
   // What it waits for takes the request, or nobody does and it is kept for the next suspension.
   passing_on_ = true;
-  if (waiting_ == nullptr || !waiting_->cancel()) must_cancel_ = true;
+  if (waiting_ == nullptr || !waiting_->cancel()) set_due(kept, true);
   passing_on_ = false;
   return true;
 }
@@ -199,9 +195,18 @@ bool task_base::request_cancel(std::string_view reason, const internal::scope* a
 /// The loop that the task is on, when that is not the one to change it from here; else null. A loop that does not run may be
 /// used by whoever holds it.
 loop* task_base::elsewhere() const noexcept {
-  loop* const at = here_.load(std::memory_order_acquire);
+  loop* const at = &here();
   if (at == loop::current() || (at == &home() && !at->running())) return nullptr;
   return at;
+}
+
+loop& task_base::where_away() const noexcept {
+  return *rarities_->away_on.load(std::memory_order_acquire);
+}
+
+void task_base::set_here(loop& there) noexcept {
+  if (&there != &home()) rarities_->away_on.store(&there, std::memory_order_release);
+  away_.store(&there != &home(), std::memory_order_release);
 }
 
 /// Has `order` carried out where the task is. By the time it arrives the task may have moved on, or home and ended; then it is
@@ -221,8 +226,8 @@ bool task_base::send_to(loop& at, Order order) noexcept {
 
 int task_base::uncancel() noexcept {
   if (cancel_requests_ > 0) --cancel_requests_;
-  if (cancel_requests_ < held_) held_ = static_cast<std::uint16_t>(cancel_requests_);
-  if (cancel_requests_ == 0) must_cancel_ = false;
+  if (cancel_requests_ < held()) rarities_->held = cancel_requests_;
+  if (cancel_requests_ == 0) set_due(kept, false);
   return cancel_requests_;
 }
 
@@ -244,21 +249,23 @@ void suspension::park(std::coroutine_handle<> handle, std::source_location here)
   where_ = here;
   current->resume_at_ = handle;
   current->waiting_ = this;
-  if ((current->must_cancel_ || current->pressed_) && cancel()) current->must_cancel_ = false;
+  using enum task_base::due;
+  current->set_due(interrupted, false);
+  if (current->is_due(kept | pressed) && cancel()) current->set_due(kept, false);
 }
 
 void suspension::wake() noexcept {
   task_->waiting_ = nullptr;
-  task_->here_.load(std::memory_order_relaxed)->push(*task_);
+  task_->here().push(*task_);
 }
 
 void suspension::wake_to_retry() noexcept {
   task_->run = &task_base::retry_step;
-  task_->here_.load(std::memory_order_relaxed)->push(*task_);
+  task_->here().push(*task_);
 }
 
 void suspension::wake_cancelled() noexcept {
-  cancelled_ = true;
+  task_->set_due(task_base::interrupted, true);
   if (task_->run == &task_base::retry_step) {
     task_->waiting_ = nullptr;  // ready already, and not to ask any more
   } else {
@@ -270,16 +277,18 @@ bool suspension::waiting() const noexcept { return task_ != nullptr && task_->wa
 
 bool suspension::for_good() const noexcept { return task_->for_good_; }
 
-bool suspension::pressed() const noexcept { return task_->pressed_; }
+bool suspension::pressed() const noexcept { return task_->is_due(task_base::pressed); }
 
 std::string_view suspension::reason() const noexcept { return task_->reason(); }
 
 loop& suspension::resumes_on() const noexcept { return task_->here(); }
 
 bool suspension::take_cancelled() noexcept {
-  if (!cancelled_ && !task_->must_cancel_ && !task_->pressed_) [[likely]]
+  using enum task_base::due;
+  if (!task_->is_due(kept | pressed | interrupted)) [[likely]]
     return false;
-  task_->must_cancel_ = false;
+  task_->set_due(kept, false);
+  task_->set_due(interrupted, false);
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <troupe/runtime/context.hpp>
 #include <troupe/runtime/coro.hpp>
 #include <troupe/runtime/future.hpp>
+#include <troupe/runtime/memory.hpp>
 
 #include <atomic>
 #include <coroutine>
@@ -46,7 +47,7 @@ class task_base : public future_base {
   /// Accepted requests to cancel, less those taken back.
   int cancelling() const noexcept { return cancel_requests_; }
   /// Those of them that no shield holds.
-  int requests_let_through() const noexcept { return cancel_requests_ - held_; }
+  int requests_let_through() const noexcept { return cancel_requests_ - held(); }
   /// Takes one request back and returns how many are left; with none left a request not yet delivered is dropped.
   int uncancel() noexcept;
 
@@ -76,11 +77,13 @@ class task_base : public future_base {
   internal::task_list* owner() const noexcept { return owner_; }
 
   /// The loop on which it takes its steps: its home, unless it moved (see on.hpp). Its handles belong to its home all the same.
-  loop& here() const noexcept { return *here_.load(std::memory_order_acquire); }
+  loop& here() const noexcept {
+    return away_.load(std::memory_order_acquire) ? where_away() : home();
+  }
 
  protected:
   /// Takes over `body`, the frame.
-  task_base(loop& home, std::coroutine_handle<> body, task_options options,
+  task_base(loop& home, std::coroutine_handle<> body, const task_options& options,
             std::source_location created_at);
   ~task_base() override;
 
@@ -97,9 +100,15 @@ class task_base : public future_base {
   friend class internal::move_wait;
   friend internal::context_data*& internal::current_context() noexcept;
 
-  struct rarities {
+  /// What few tasks have, so that the others are small.
+  struct rarities : internal::pooled {
     std::string name;
     std::string reason;
+    internal::scope* scope = nullptr;  ///< the innermost of its scopes
+    std::uint32_t held = 0;            ///< requests that wait for a shielded scope to be left
+    std::uint32_t bound =
+        0;  ///< time limits and the like, of its present loop, that it is inside of
+    std::atomic<loop*> away_on{nullptr};  ///< where it is, when that is not its home
   };
 
   static void first_step(work& item) noexcept;
@@ -109,32 +118,49 @@ class task_base : public future_base {
   void end() noexcept;
   bool request_cancel(std::string_view reason, const internal::scope* around) noexcept;
   loop* elsewhere() const noexcept;
+  loop& where_away() const noexcept;
+  /// Pre: it has `rarities`.
+  void set_here(loop& there) noexcept;
   template <class Order>
   bool send_to(loop& at, Order order) noexcept;
   void keep_reason_of_request(std::string_view reason) noexcept;
   /// Ends it as it is, with the frame destroyed; nothing of it runs any more but the destructors in the frame.
   void destroy_pending() noexcept;
 
+  /// What stands in `due_`. Any of them makes the end of the present wait a `cancelled`.
+  enum due : std::uint8_t {
+    kept = 1,         ///< a request waits for the next suspension
+    pressed = 2,      ///< every suspension throws: cancelled for good, or inside a cancelled scope
+    interrupted = 4,  ///< the present suspension was ended by `wake_cancelled`
+  };
+  bool is_due(unsigned what) const noexcept { return (due_ & what) != 0; }
+  void set_due(due what, bool is) noexcept {
+    due_ = static_cast<std::uint8_t>(is ? due_ | what : due_ & ~what);
+  }
+  rarities& rare() {
+    if (rarities_ == nullptr) rarities_ = new rarities;
+    return *rarities_;
+  }
+  internal::scope* scope() const noexcept {
+    return rarities_ != nullptr ? rarities_->scope : nullptr;
+  }
+  int held() const noexcept { return rarities_ != nullptr ? rarities_->held : 0; }
+
+  std::atomic<bool> away_{
+      false};  ///< is on the loop that `rarities` names; written where it leaves
+  std::uint8_t due_ = 0;
+  bool for_good_ = false;    ///< cancelled for good
+  bool passing_on_ = false;  ///< its request is on the way to what it waits for
+  std::uint16_t cancel_requests_ = 0;
+  std::uint32_t number_ = 0;
   suspension* waiting_ = nullptr;      ///< what it waits for; null when ready or running
   std::coroutine_handle<> resume_at_;  ///< the innermost coroutine, to be resumed
   std::coroutine_handle<> body_;       ///< the outermost
-  int cancel_requests_ = 0;
-  bool must_cancel_ = false;  ///< a request waits for the next suspension
-  bool pressed_ =
-      false;  ///< every suspension throws: cancelled for good, or inside a cancelled scope
-  bool for_good_ = false;
-  bool passing_on_ = false;  ///< its request is on the way to what it waits for
-  std::uint16_t held_ = 0;   ///< requests that wait for a shielded scope to be left
-  std::uint16_t bound_ =
-      0;  ///< time limits and the like, of its present loop, that it is inside of
-  std::uint32_t number_ = 0;
-  std::atomic<loop*> here_;  ///< written on the loop that it leaves
   internal::task_list* owner_ = nullptr;
   task_base* previous_ = nullptr;  ///< neighbours in the owner's list
   task_base* next_ = nullptr;
-  internal::context_data* context_;   ///< one count
-  internal::scope* scope_ = nullptr;  ///< the innermost of its scopes
-  rarities* rarities_ = nullptr;      ///< owned; null when it has only its number
+  internal::context_data* context_;  ///< one count
+  rarities* rarities_ = nullptr;     ///< owned; null while it has none of them
   std::source_location created_at_;
 };
 
@@ -191,7 +217,8 @@ void report_unseen_error(const task_base& failed, const std::exception_ptr& erro
 template <class T>
 class typed_task : public with_result<T, task_base>, public pooled {
  public:
-  typed_task(loop& home, coro<T> body, task_options options, std::source_location created_at)
+  typed_task(loop& home, coro<T>&& body, const task_options& options,
+             std::source_location created_at)
       : with_result<T, task_base>(home, body.release(), options, created_at) {}
 
  protected:
@@ -199,17 +226,18 @@ class typed_task : public with_result<T, task_base>, public pooled {
 
   future_base::status collect(std::coroutine_handle<> body) noexcept override {
     auto& ended = coro<T>::handle_type::from_address(body.address()).promise().result;
-    if (ended.has_value()) [[likely]] {
-      this->result_.take_from(ended);
-    } else if (ended.has_error()) {
+    if (!body.done()) [[unlikely]] {  // it never began
+      this->keep_reason(this->reason());
+      return future_base::status::cancelled;
+    }
+    if (ended.has_error()) [[unlikely]] {
       const cancellation kind = cancellation_of(ended.error());
       if (kind != cancellation::plain) this->result_.take_from(ended);
       if (kind != cancellation::none) return future_base::status::cancelled;
     } else {
-      this->keep_reason(this->reason());
-      return future_base::status::cancelled;
+      this->result_.take_from(ended);
     }
-    return this->result_.has_value() ? future_base::status::value : future_base::status::error;
+    return this->result_.has_error() ? future_base::status::error : future_base::status::value;
   }
 
   void destroy() noexcept override {
@@ -277,12 +305,13 @@ class task : public internal::result_handle<T, internal::typed_task<T>> {
 namespace internal {
 
 /// Makes `body` a task of `home`, owned by `owner`. Pre: on the thread of `home`, or `home` does not run yet.
+/// Options are passed on where they are: a copy made of pieces just written is read before they have reached the cache.
 template <class T>
-task<T> make_task(loop& home, task_list& owner, coro<T> body, task_options options,
-                  std::source_location created_at) {
+task<T> make_task(loop& home, task_list& owner, coro<T>&& body, const task_options& options,
+                  bool eager, std::source_location created_at) {
   auto* const made = new typed_task<T>(home, std::move(body), options, created_at);
   owner.add(*made);
-  if (options.eager) [[unlikely]] {
+  if (eager) [[unlikely]] {
     made->start_now();
   } else {
     made->start();
@@ -299,23 +328,21 @@ loop& running_loop(const char* what);
 /// Errors: `invalid_state` when no loop runs on this thread, or `body` was used before.
 /// Cost: one pooled allocation beside the coroutine's frame.
 template <class T>
-task<T> create_task(coro<T> body, task_options options = {},
+task<T> create_task(coro<T> body, const task_options& options = {},
                     std::source_location created_at = std::source_location::current()) {
   loop& home = internal::running_loop("create_task");
-  if (home.eager_tasks()) [[unlikely]]
-    options.eager = true;
-  return internal::make_task(home, home.tasks(), std::move(body), options, created_at);
+  return internal::make_task(home, home.tasks(), std::move(body), options,
+                             options.eager || home.eager_tasks(), created_at);
 }
 
 /// The same on `home`, which may not run yet.
 /// Errors: `invalid_state` when it is closed.
 /// Threads: that of `home`.
 template <class T>
-task<T> create_task(loop& home, coro<T> body, task_options options = {},
+task<T> create_task(loop& home, coro<T> body, const task_options& options = {},
                     std::source_location created_at = std::source_location::current()) {
   home.expect_open();
-  options.eager = false;
-  return internal::make_task(home, home.tasks(), std::move(body), options, created_at);
+  return internal::make_task(home, home.tasks(), std::move(body), options, false, created_at);
 }
 
 template <class T>

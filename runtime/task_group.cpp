@@ -82,12 +82,6 @@ class task_group::exit_wait final : public suspension {
   task_group& group_;
 };
 
-/// In the frame of `run`, which a closing loop destroys unfinished: the group may outlive it, and its parent.
-struct task_group::run_guard {
-  task_group& group;
-  ~run_guard() { group.abandon(); }
-};
-
 task_group::~task_group() { abandon(); }
 
 void task_group::abandon() noexcept {
@@ -183,16 +177,8 @@ void task_group::cancel() noexcept {
   interrupt_parent();
 }
 
-coro<> task_group::run(coro<> body) {
-  enter();
-  const run_guard guard{*this};
-  std::exception_ptr error;
+coro<> task_group::exit(std::exception_ptr error) {
   std::exception_ptr request;
-  try {
-    co_await body;
-  } catch (...) {
-    error = std::current_exception();
-  }
   exiting_ = true;
   if (error) {
     if (cancellation_of(error) != cancellation::none) request = error;

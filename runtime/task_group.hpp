@@ -35,29 +35,27 @@ class task_group {
 
   /// Runs `body`, a coroutine or a function that makes one, and waits for the group's tasks.
   /// Errors: `exception_group` of the failures, the body's last; `cancelled`; `invalid_state` when it has been run before.
-  coro<> run(coro<> body);
-  template <class Function>
-    requires internal::coroutine_function<Function>
-  coro<> run(Function body) {
-    return run(internal::kept(std::move(body)));
-  }
-  template <class Function>
-    requires internal::coroutine_function<Function, task_group&>
-  coro<> run(Function body) {
-    return run(internal::kept(std::move(body), *this));
+  template <internal::body_for<task_group> Body>
+  coro<> run(Body body) {
+    auto running = internal::body_of(std::move(body), *this);
+    enter();
+    const run_guard guard{*this};
+    auto& ended = co_await running.ending();
+    auto exiting = exit(ended.failure());
+    co_await exiting;
   }
 
   /// Makes `body` a task of the group.
   /// Errors: `invalid_state` when the group does not run, or is shutting down; `body` is destroyed then, and has not begun.
   template <class T>
-  task<T> create_task(coro<T> body, task_options options = {},
+  task<T> create_task(coro<T> body, const task_options& options = {},
                       std::source_location created_at = std::source_location::current()) {
     expect_running();
     loop& home = parent_->here();
-    if (home.eager_tasks()) options.eager = true;
     // The owner of the parent, unless that is away from home.
     internal::task_list& owner = &home == &parent_->home() ? *parent_->owner() : home.tasks();
-    task<T> made = internal::make_task(home, owner, std::move(body), options, created_at);
+    task<T> made = internal::make_task(home, owner, std::move(body), options,
+                                       options.eager || home.eager_tasks(), created_at);
     add(made.base());
     return made;
   }
@@ -69,11 +67,17 @@ class task_group {
  private:
   class exit_wait;
   struct member;
-  struct run_guard;
+  /// In the frame of `run`, which a closing loop destroys unfinished: the group may outlive it, and its parent.
+  struct run_guard {
+    task_group& group;
+    ~run_guard() { group.abandon(); }
+  };
 
   void expect_running() const;
   void add(task_base& made);
   void enter();
+  /// What follows the body: waits for the tasks, and throws what there is to throw.
+  coro<> exit(std::exception_ptr error);
   void abort() noexcept;
   void child_ended(member& ended) noexcept;
   void leave(std::exception_ptr error, std::exception_ptr request);

@@ -96,18 +96,7 @@ class typed_remote_task final : public remote_task {
 
   void settle(const task<T>& over) noexcept {
     auto& state = over.base();
-    if (!state.was_cancelled()) {
-      try {
-        if constexpr (std::is_void_v<T>) {
-          state.take(3);
-          result_.set_value();
-        } else {
-          result_.set_value(state.take(3));
-        }
-      } catch (...) {
-        result_.set_error(std::current_exception());
-      }
-    }
+    if (!state.was_cancelled()) result_.set_from([&]() -> T { return state.take(3); });
     ended(state.was_cancelled());
     release();
   }

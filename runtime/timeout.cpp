@@ -23,28 +23,18 @@ void timeout_scope::arm() {
   home_ = &task_->here();
   loop& home = *home_;
   if (when_ > home.time()) {
-    home.timers().arm(timer_, when_);
+    home.timers().arm(*this, when_);
     return;
   }
-  auto expire_soon = [this] { expire(); };
-  auto* const made = new internal::call_of<decltype(expire_soon), internal::scheduled_call>(
-      std::move(expire_soon));
-  made->retain();
-  soon_ = made;
-  home.push(*made);
+  soon_ = home.call_soon([this] { expire(); });
 }
 
 void timeout_scope::disarm() noexcept {
-  if (timer_.armed()) home_->timers().cancel(timer_);
-  if (internal::scheduled_call* const soon = std::exchange(soon_, nullptr)) {
-    soon->cancel();
-    soon->release();
-  }
+  if (armed()) home_->timers().cancel(*this);
+  std::exchange(soon_, {}).cancel();
 }
 
-void timeout_scope::on_due(timer& due) noexcept {
-  static_cast<deadline_timer&>(due).scope.expire();
-}
+void timeout_scope::on_due(timer& due) noexcept { static_cast<timeout_scope&>(due).expire(); }
 
 void timeout_scope::expire() noexcept {
   state_ = state::expiring;

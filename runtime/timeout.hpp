@@ -20,7 +20,7 @@ namespace troupe {
 /// Life: made on a loop, run once in a task. It takes back only its own request to cancel: a cancellation from elsewhere that
 /// meets it stays one.
 /// Threads: its loop's. Cancel: as what runs in it.
-class timeout_scope {
+class timeout_scope : private timer {
  public:
   /// Ends `limit` from now; never for `infinite`; at the first suspension for zero or less.
   /// Errors: `invalid_state` off a loop.
@@ -28,45 +28,21 @@ class timeout_scope {
   explicit timeout_scope(std::chrono::duration<Rep, Period> limit)
       : timeout_scope(internal::deadline_after(internal::to_duration(limit))) {}
   /// Ends at `deadline` of the loop's time; never for `time_point::max()`.
-  explicit timeout_scope(time_point deadline) noexcept : timer_(*this), when_(deadline) {}
+  explicit timeout_scope(time_point deadline) noexcept
+      : timer(&timeout_scope::on_due), when_(deadline) {}
   ~timeout_scope() { disarm(); }
   timeout_scope(const timeout_scope&) = delete;
   timeout_scope& operator=(const timeout_scope&) = delete;
 
-  /// Runs `body` in it. Errors: what `body` throws; `timeout_error`; `invalid_state` when it has been run before.
-  template <class T>
-  coro<T> run(coro<T> body) {
+  /// Runs `body`, a coroutine or a function that makes one, in it, and gives what that ends with. Errors: what `body` throws; `timeout_error`; `invalid_state` when it has been run before.
+  template <internal::body_for<timeout_scope> Body>
+  auto run(Body body) -> coro<internal::result_of_body<Body, timeout_scope>> {
+    auto running = internal::body_of(std::move(body), *this);
     enter();
     const run_guard guard{*this};
-    internal::outcome<T> result;
-    std::exception_ptr error;
-    try {
-      if constexpr (std::is_void_v<T>) {
-        co_await body;
-        result.set_value();
-      } else {
-        result.set_value(co_await body);
-      }
-    } catch (...) {
-      error = std::current_exception();
-    }
-    leave(std::move(error));
-    co_return result.take();
-  }
-  /// Runs the coroutine that `body()` or `body(*this)` makes.
-  template <class Function>
-    requires internal::coroutine_function<Function>
-  auto run(Function body) {
-    return run(internal::kept(std::move(body)));
-  }
-  template <internal::plain_awaitable Awaitable>
-  auto run(Awaitable awaited) {
-    return run(internal::as_coro(std::move(awaited)));
-  }
-  template <class Function>
-    requires internal::coroutine_function<Function, timeout_scope&>
-  auto run(Function body) {
-    return run(internal::kept(std::move(body), *this));
+    auto& ended = co_await running.ending();
+    leave(ended.failure());
+    co_return ended.take();
   }
 
   /// Gives it another deadline while it runs; `time_point::max()` takes the deadline away.
@@ -79,11 +55,6 @@ class timeout_scope {
 
  private:
   enum class state : std::uint8_t { made, entered, expiring, expired, left };
-  struct deadline_timer : timer {
-    explicit deadline_timer(timeout_scope& given) noexcept
-        : timer(&timeout_scope::on_due), scope(given) {}
-    timeout_scope& scope;
-  };
 
   /// In the frame of `run`, which a closing loop destroys unfinished: the scope may outlive it, and its task.
   struct run_guard {
@@ -101,32 +72,29 @@ class timeout_scope {
   void disarm() noexcept;
 
   state state_ = state::made;
-  deadline_timer timer_;
   time_point when_;
   task_base* task_ = nullptr;
   loop* home_ = nullptr;               ///< where it is armed
   internal::scope* around_ = nullptr;  ///< the scope of the task that this is in
   int cancelling_before_ = 0;
-  internal::scheduled_call* soon_ = nullptr;  ///< one count: for a deadline that has passed
+  call_handle soon_;  ///< for a deadline that has passed
 };
 
 /// Runs `body`, a coroutine or a function that makes one, and cancels it when it has not ended after `limit`:
 /// `co_await timeout(1s, fetch())`. `infinite` sets no limit.
 /// Errors: what `body` throws; `timeout_error`, once it has ended.
-template <class Rep, class Period, class Body>
-  requires internal::body_for<Body, timeout_scope>
+template <class Rep, class Period, internal::body_for<timeout_scope> Body>
 auto timeout(std::chrono::duration<Rep, Period> limit, Body body)
-    -> decltype(std::declval<timeout_scope&>().run(std::move(body))) {
+    -> coro<internal::result_of_body<Body, timeout_scope>> {
   timeout_scope scope(limit);
   auto running = scope.run(std::move(body));
   co_return co_await running;
 }
 
 /// The same with a deadline of the loop's time.
-template <class Body>
-  requires internal::body_for<Body, timeout_scope>
+template <internal::body_for<timeout_scope> Body>
 auto timeout_at(time_point deadline, Body body)
-    -> decltype(std::declval<timeout_scope&>().run(std::move(body))) {
+    -> coro<internal::result_of_body<Body, timeout_scope>> {
   timeout_scope scope(deadline);
   auto running = scope.run(std::move(body));
   co_return co_await running;

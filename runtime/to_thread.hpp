@@ -69,18 +69,7 @@ class thread_call final : public typed_future<R>, private thread_job, public poo
     arrive(item);
   }
   void make_call() noexcept {
-    context_.run([this] {
-      try {
-        if constexpr (std::is_void_v<R>) {
-          call_();
-          arrived_.set_value();
-        } else {
-          arrived_.set_value(call_());
-        }
-      } catch (...) {
-        arrived_.set_error(std::current_exception());
-      }
-    });
+    context_.run([this] { arrived_.set_from(call_); });
   }
   static void arrive(work& item) noexcept {
     auto& self = static_cast<thread_call&>(item);

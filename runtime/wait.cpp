@@ -4,22 +4,9 @@
 
 namespace troupe::internal {
 
-several_wait::several_wait(const std::vector<future_base*>& targets, return_when enough,
-                           duration limit)
-    : watches_(targets.size()), enough_(enough), limit_(limit), timer_(*this) {
-  for (std::size_t index = 0; index < targets.size(); ++index) {
-    expect_of_this_loop(*targets[index]);
-    watches_[index].target = targets[index];
-  }
-}
-
-several_wait::~several_wait() { stop_watching(); }
-
 void several_wait::stop_watching() noexcept {
-  for (watch& each : watches_) {
-    if (std::exchange(each.all, nullptr) != nullptr) each.target->remove_observer(each);
-  }
-  if (timer_.armed()) resumes_on().timers().cancel(timer_);
+  stop();
+  if (armed()) resumes_on().timers().cancel(*this);
 }
 
 bool several_wait::enough(const future_base& done) const noexcept {
@@ -28,31 +15,27 @@ bool several_wait::enough(const future_base& done) const noexcept {
 }
 
 bool several_wait::await_ready() noexcept {
-  left_ = 0;
+  bool pending = false;
   bool over = false;
-  for (const watch& each : watches_) {
-    if (!each.target->done()) {
-      ++left_;
+  for (std::size_t number = 0; number < count(); ++number) {
+    if (target(number).done()) {
+      over |= enough(target(number));
     } else {
-      over |= enough(*each.target);
+      pending = true;
     }
   }
-  return over || left_ == 0;
+  return over || !pending;
 }
 
 void several_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
   park(handle, here);
   if (!waiting()) return;
-  for (watch& each : watches_) {
-    if (each.target->done()) continue;
-    each.all = this;
-    each.target->add_observer(each);
-  }
+  start();
   if (limit_ == infinite) return;
   loop& home = resumes_on();
   // Without time it still lets run what is ready: who polls starves nobody.
   home.timers().arm(
-      timer_, limit_ <= duration::zero() ? time_point::min() : saturating_add(home.time(), limit_));
+      *this, limit_ <= duration::zero() ? time_point::min() : saturating_add(home.time(), limit_));
 }
 
 void several_wait::await_resume() {
@@ -60,15 +43,12 @@ void several_wait::await_resume() {
   if (suspended()) finish();
 }
 
-void several_wait::watch::on_done(observer& self) noexcept {
-  auto& one = static_cast<watch&>(self);
-  several_wait& all = *std::exchange(one.all, nullptr);
-  --all.left_;
-  if ((all.left_ == 0 || all.enough(*one.target)) && all.waiting()) all.wake();
+void several_wait::told(std::size_t number) noexcept {
+  if ((left() == 0 || enough(target(number))) && waiting()) wake();
 }
 
 void several_wait::on_due(timer& due) noexcept {
-  several_wait& all = static_cast<limit_timer&>(due).all;
+  auto& all = static_cast<several_wait&>(due);
   if (all.waiting()) all.wake();
 }
 
@@ -79,15 +59,14 @@ bool several_wait::cancel() noexcept {
 }
 
 void several_wait::each_awaited(const callable<void(const future_base&)>& visit) const {
-  for (const watch& each : watches_) {
-    if (each.all != nullptr) visit(*each.target);
+  for (std::size_t number = 0; number < count(); ++number) {
+    if (!target(number).done()) visit(target(number));
   }
 }
 
 coro<> until_done(future_base& target) {
-  std::vector<future_base*> targets;
-  targets.push_back(&target);
-  several_wait waiting(targets, return_when::all_completed, infinite);
+  several_wait waiting(1, return_when::all_completed, infinite);
+  waiting.add(target);
   co_await waiting;
 }
 

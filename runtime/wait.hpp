@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/future_watch.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timer.hpp>
 
@@ -11,7 +12,7 @@
 
 namespace troupe {
 
-/// When `wait` returns. The first two are `asyncio.ALL_COMPLETED` and `FIRST_COMPLETED`.
+/// When `wait` returns; asyncio's ALL_COMPLETED, FIRST_COMPLETED and FIRST_EXCEPTION.
 enum class return_when : std::uint8_t {
   all_completed,
   first_completed,
@@ -34,11 +35,17 @@ struct wait_result {
 namespace internal {
 
 /// Waits until enough of several futures are done, or a time has passed. Cancelling leaves the futures alone.
-class several_wait final : public suspension {
+class several_wait final : public suspension, private future_watch, private timer {
  public:
-  several_wait(const std::vector<future_base*>& targets, return_when enough, duration limit);
-  ~several_wait();
+  several_wait(std::size_t room, return_when enough, duration limit)
+      : future_watch(room), timer(&several_wait::on_due), enough_(enough), limit_(limit) {}
+  ~several_wait() { stop_watching(); }
 
+  /// Errors: `invalid_state` for one of another loop.
+  void add(future_base& target) {
+    expect_of_this_loop(target);
+    future_watch::add(target);
+  }
   bool await_ready() noexcept;
   void await_suspend(std::coroutine_handle<> handle,
                      std::source_location here = std::source_location::current());
@@ -48,26 +55,13 @@ class several_wait final : public suspension {
   std::string_view what() const noexcept override { return "several tasks or futures"; }
 
  private:
-  struct watch final : observer {
-    watch() noexcept : observer(&watch::on_done) {}
-    static void on_done(observer& self) noexcept;
-    future_base* target = nullptr;
-    several_wait* all = nullptr;  ///< null when it does not observe
-  };
-  struct limit_timer : timer {
-    explicit limit_timer(several_wait& given) noexcept : timer(&several_wait::on_due), all(given) {}
-    several_wait& all;
-  };
-
+  void told(std::size_t number) noexcept override;
   static void on_due(timer& due) noexcept;
   bool enough(const future_base& done) const noexcept;
   void stop_watching() noexcept;
 
-  std::vector<watch> watches_;
-  std::size_t left_ = 0;
   return_when enough_;
   duration limit_;
-  limit_timer timer_;
 };
 
 /// Waits until `target` is done, without cancelling it when this is cancelled.
@@ -85,21 +79,14 @@ coro<> until_done(future_base& target);
 template <class Handle>
 coro<wait_result<Handle>> wait(std::vector<Handle> handles, wait_options options = {}) {
   if (handles.empty()) internal::throw_nothing_to_wait_for();
-  std::vector<Handle> unique;
-  std::vector<future_base*> targets;
-  for (Handle& each : handles) {
-    bool known = false;
-    for (const future_base* other : targets) known |= other == &each.base();
-    if (known) continue;
-    targets.push_back(&each.base());
-    unique.push_back(std::move(each));
-  }
+  handles = internal::each_once(std::move(handles));
   {
-    internal::several_wait waiting(targets, options.return_when, options.timeout);
+    internal::several_wait waiting(handles.size(), options.return_when, options.timeout);
+    for (const Handle& each : handles) waiting.add(each.base());
     co_await waiting;
   }
   wait_result<Handle> result;
-  for (Handle& each : unique) {
+  for (Handle& each : handles) {
     (each.done() ? result.done : result.pending).push_back(std::move(each));
   }
   co_return result;

@@ -35,15 +35,6 @@ class work_queue {
     tail_ = &item.next;
   }
 
-  /// Takes all of `other` to the end of this.
-  void append(work_queue& other) noexcept {
-    if (other.empty()) return;
-    *tail_ = other.head_;
-    tail_ = other.tail_;
-    other.head_ = nullptr;
-    other.tail_ = &other.head_;
-  }
-
   /// Takes the whole chain; the queue is empty afterwards.
   work* take_all() noexcept {
     work* const all = head_;

@@ -33,7 +33,7 @@ class manual_loop {
 
   /// Makes `body` a task of the loop; it begins with the next round.
   template <class T>
-  task<T> create_task(coro<T> body, task_options options = {},
+  task<T> create_task(coro<T> body, const task_options& options = {},
                       std::source_location created_at = std::source_location::current()) {
     return troupe::create_task(*home_, std::move(body), options, created_at);
   }
