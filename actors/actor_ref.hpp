@@ -7,7 +7,6 @@
 #include <troupe/runtime/future.hpp>
 #include <troupe/runtime/time.hpp>
 
-#include <chrono>
 #include <string>
 #include <utility>
 

@@ -6,9 +6,9 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timer.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <optional>
+#include <troupe/runtime/time.hpp>
 #include <utility>
 #include <vector>
 
@@ -52,16 +52,15 @@ class [[nodiscard]] completions {
 
   struct state : internal::ref_count {
     state(std::vector<Handle> given, duration limit)
-        : ref_count(1),
-          handles(internal::each_once(std::move(given))),
-          order(handles.size()),
-          left(handles.size()) {
+        : ref_count(1), handles(std::move(given)), order(handles.size()) {
+      internal::keep_each_once(handles);
+      left = handles.size();
       for (const Handle& each : handles) order.add(each.base());
       order.begin(limit);
     }
     std::vector<Handle> handles;
     internal::completion_order order;
-    std::size_t left;  ///< that `next` and the slots have not been asked for
+    std::size_t left = 0;  ///< that `next` and the slots have not been asked for
   };
   /// A count of the state.
   class held {

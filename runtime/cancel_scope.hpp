@@ -5,7 +5,6 @@
 #include <troupe/runtime/time.hpp>
 #include <troupe/runtime/timer.hpp>
 
-#include <chrono>
 #include <exception>
 #include <optional>
 #include <type_traits>

@@ -1,7 +1,7 @@
 #include <troupe/runtime/future_watch.hpp>
 
 #include <algorithm>
-#include <numeric>
+#include <functional>
 
 namespace troupe::internal {
 
@@ -31,17 +31,15 @@ void future_watch::member::on_done(observer& self) noexcept {
   all.told(static_cast<std::size_t>(&one - all.members_));
 }
 
-std::vector<std::size_t> places_of_first(const std::vector<future_base*>& targets) {
-  std::vector<std::size_t> places(targets.size());
-  std::iota(places.begin(), places.end(), std::size_t{0});
-  std::stable_sort(places.begin(), places.end(),
-                   [&](std::size_t a, std::size_t b) { return targets[a] < targets[b]; });
-  const auto repeated =
-      std::unique(places.begin(), places.end(),
-                  [&](std::size_t a, std::size_t b) { return targets[a] == targets[b]; });
-  places.erase(repeated, places.end());
-  std::sort(places.begin(), places.end());
-  return places;
+void repeats::find() noexcept {
+  // By target, and then in the order of adding: all but the first of each target are repeated.
+  std::sort(given_, given_ + count_, [](const one& a, const one& b) {
+    return a.target != b.target ? std::less<>()(a.target, b.target) : a.number < b.number;
+  });
+  for (std::size_t place = 1; place < count_; ++place)
+    given_[place].repeated = given_[place].target == given_[place - 1].target;
+  std::sort(given_, given_ + count_,
+            [](const one& a, const one& b) { return a.number < b.number; });
 }
 
 }  // namespace troupe::internal

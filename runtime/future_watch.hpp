@@ -50,20 +50,48 @@ class future_watch {
   std::size_t left_ = 0;  ///< that are watched
 };
 
-/// The places of those that are in `targets` for the first time, in their order. Cost: O(n log n).
-std::vector<std::size_t> places_of_first(const std::vector<future_base*>& targets);
+/// Finds those of several futures that were given before.
+class repeats {
+ public:
+  explicit repeats(std::size_t room) : given_(new one[room]) {}
+  ~repeats() { delete[] given_; }
+  repeats(const repeats&) = delete;
+  repeats& operator=(const repeats&) = delete;
 
-/// The handles, in their order, each once.
+  /// Pre: fewer than `room` were added.
+  void add(const future_base& target) noexcept {
+    given_[count_] = {&target, count_, false};
+    ++count_;
+  }
+  /// Cost: O(n log n).
+  void find() noexcept;
+  /// Whether the one that was added as number `number` had been added before. Pre: `find`.
+  bool repeated(std::size_t number) const noexcept { return given_[number].repeated; }
+
+ private:
+  struct one {
+    const future_base* target = nullptr;
+    std::size_t number = 0;
+    bool repeated = false;
+  };
+
+  one* given_;  ///< owned
+  std::size_t count_ = 0;
+};
+
+/// Takes out the handles that are there before, at an earlier place.
 template <class Handle>
-std::vector<Handle> each_once(std::vector<Handle> handles) {
-  std::vector<future_base*> targets;
-  targets.reserve(handles.size());
-  for (const Handle& each : handles) targets.push_back(&each.base());
-  std::vector<Handle> result;
-  result.reserve(handles.size());
-  for (const std::size_t place : places_of_first(targets))
-    result.push_back(std::move(handles[place]));
-  return result;
+void keep_each_once(std::vector<Handle>& handles) {
+  repeats all(handles.size());
+  for (const Handle& each : handles) all.add(each.base());
+  all.find();
+  std::size_t kept = 0;
+  for (std::size_t number = 0; number < handles.size(); ++number) {
+    if (all.repeated(number)) continue;
+    if (kept != number) handles[kept] = std::move(handles[number]);
+    ++kept;
+  }
+  while (handles.size() > kept) handles.pop_back();
 }
 
 }  // namespace troupe::internal

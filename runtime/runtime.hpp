@@ -5,7 +5,6 @@
 #include <troupe/runtime/time.hpp>
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <source_location>

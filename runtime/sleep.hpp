@@ -5,7 +5,6 @@
 #include <troupe/runtime/suspension.hpp>
 #include <troupe/runtime/time.hpp>
 
-#include <chrono>
 #include <coroutine>
 #include <utility>
 

@@ -3,10 +3,10 @@
 #include <troupe/runtime/ref_count.hpp>
 #include <troupe/runtime/task.hpp>
 
-#include <chrono>
 #include <exception>
 #include <source_location>
 #include <string>
+#include <troupe/runtime/time.hpp>
 #include <utility>
 
 namespace troupe {

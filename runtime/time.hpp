@@ -1,6 +1,12 @@
 #pragma once
 
+// The calendar of <chrono> would be a tenth of the time that a user's file takes to compile; libstdc++ keeps durations and clocks
+// apart from it. Public headers include this file instead. See docs/decisions/0006-headers-that-compile-fast.md.
+#if __has_include(<bits/chrono.h>)
+#include <bits/chrono.h>
+#else
 #include <chrono>
+#endif
 
 namespace troupe {
 

@@ -4,9 +4,9 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timer.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <exception>
+#include <troupe/runtime/time.hpp>
 #include <utility>
 
 namespace troupe {

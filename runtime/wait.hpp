@@ -4,9 +4,9 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timer.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <troupe/runtime/time.hpp>
 #include <utility>
 #include <vector>
 
@@ -79,7 +79,7 @@ coro<> until_done(future_base& target);
 template <class Handle>
 coro<wait_result<Handle>> wait(std::vector<Handle> handles, wait_options options = {}) {
   if (handles.empty()) internal::throw_nothing_to_wait_for();
-  handles = internal::each_once(std::move(handles));
+  internal::keep_each_once(handles);
   {
     internal::several_wait waiting(handles.size(), options.return_when, options.timeout);
     for (const Handle& each : handles) waiting.add(each.base());

@@ -3,7 +3,7 @@
 #include <troupe/runtime/timeout.hpp>
 #include <troupe/runtime/wait.hpp>
 
-#include <chrono>
+#include <troupe/runtime/time.hpp>
 #include <type_traits>
 #include <utility>
 

@@ -44,6 +44,13 @@ forbid 'public headers show no asio' '[<"](asio|boost/asio)[./]' $(public)
 forbid 'CAF belongs in actors/caf and actors/cluster' '[<"]caf/' \
   $(sources runtime actors io | grep -vE '^actors/(caf|cluster)/')
 
+# What every file of every user would pay for (docs/decisions/0006).
+forbid 'costly to compile: see docs/decisions/0006' \
+  '<(algorithm|functional|iostream|map|memory|mutex|ranges|sstream|thread|unordered_map)>' \
+  $(public | grep -E '^(runtime|actors)/' | grep -v '/testing/')
+forbid 'costly to compile: include <troupe/runtime/time.hpp>' '<chrono>' \
+  $(public | grep -E '^(runtime|actors)/' | grep -v '^runtime/time\.hpp$')
+
 # What is internal stays internal.
 forbid 'internal headers are for sources' '[<"]troupe/.*/?internal/' $(public)
 forbid 'examples use public headers only' '[<"](troupe/.*internal/|asio[./]|caf/)' $(sources examples)
