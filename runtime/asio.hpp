@@ -35,7 +35,7 @@ asio::io_context& asio_context();
 ///
 /// Gives the operation's results: none, one, or a tuple. Errors: std::system_error with the operation's error code, or the
 /// exception it ends with; `cancelled`.
-/// Cancel: asks the operation to end, by asio's cancellation slot, and throws `cancelled` when it ends so; one that succeeds
+/// Cancel: asks the operation to end, by asio's cancellation slot, and throws `cancelled` when it then fails; one that succeeds
 /// all the same gives its result, and the cancellation comes at the next suspension. An operation that takes no cancellation
 /// slot is waited for.
 /// Cost: one allocation beside asio's.
@@ -107,10 +107,6 @@ inline void throw_if_failed(const std::error_code& error) {
 inline void throw_if_failed(const std::exception_ptr& error) {
   if (error) std::rethrow_exception(error);
 }
-inline bool was_aborted(const std::error_code& error) noexcept {
-  return error == asio::error::operation_aborted;
-}
-bool was_aborted(const std::exception_ptr& error) noexcept;
 
 template <class Start, class... Results>
 class asio_wait final : public suspension {
@@ -131,10 +127,15 @@ class asio_wait final : public suspension {
                      std::source_location here = std::source_location::current()) {
     park(handle, here);
     if (!waiting()) return;  // a cancellation was due: the operation never begins
-    operation_ = new operation;
-    operation_->waiter = this;
-    operation_->wake = [](suspension& self) noexcept { static_cast<asio_wait&>(self).wake(); };
-    start_(asio_handler<Results...>(*operation_));
+    try {
+      operation_ = new operation;
+      operation_->waiter = this;
+      operation_->wake = [](suspension& self) noexcept { static_cast<asio_wait&>(self).wake(); };
+      start_(asio_handler<Results...>(*operation_));
+    } catch (...) {
+      unpark();
+      throw;
+    }
   }
   auto await_resume() {
     if (operation_ == nullptr) {
@@ -143,7 +144,8 @@ class asio_wait final : public suspension {
     }
     auto results = std::move(*operation_->results);
     if constexpr (kind::may_fail) {
-      if (was_aborted(std::get<0>(results))) finish();
+      // What it fails with because it was asked to end depends on the operation: it is not always operation_aborted.
+      if (asked_to_end_ && std::get<0>(results)) finish();
       throw_if_failed(std::get<0>(results));
       return give(std::apply(
           [](auto&&, auto&&... rest) { return typename kind::tuple(std::move(rest)...); },
@@ -158,6 +160,7 @@ class asio_wait final : public suspension {
       wake_cancelled();
       return true;
     }
+    asked_to_end_ = true;
     // Kept by the task: how the operation ends decides.
     operation_->signal.emit(asio::cancellation_type::terminal);
     return false;
@@ -175,6 +178,7 @@ class asio_wait final : public suspension {
 
   Start start_;
   operation* operation_ = nullptr;  ///< one count
+  bool asked_to_end_ = false;
 };
 
 }  // namespace internal

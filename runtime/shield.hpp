@@ -58,8 +58,7 @@ class shield_state final : public typed_future<T>,
       return;
     }
     this->result_.set_from([&]() -> T { return inner.take(holders); });
-    this->complete(this->result_.has_value() ? future_base::status::value
-                                             : future_base::status::error);
+    this->complete_with_result();
   }
   void home_closes() noexcept override {
     inner_.base().remove_observer(*this);

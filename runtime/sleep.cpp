@@ -11,9 +11,13 @@ void sleep_wait::await_suspend(std::coroutine_handle<> handle, std::source_locat
     if (waiting()) wake();
     return;
   }
+  if (delay_ != infinite) arm();
   park(handle, here);
-  if (delay_ == infinite || !waiting()) return;
-  loop& home = resumes_on();
+}
+
+/// Before it parks, for it may throw; a cancellation that is due disarms it again.
+void sleep_wait::arm() {
+  loop& home = running_loop("sleep");
   home.timers().arm(*this, saturating_add(home.time(), delay_));
 }
 

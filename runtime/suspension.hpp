@@ -54,6 +54,9 @@ class suspension {
   /// Pre: called in a task.
   void park(std::coroutine_handle<> handle, std::source_location here = {});
 
+  /// Takes `park` back, in await_suspend: what was to be waited for could not begin. Pre: waiting().
+  void unpark() noexcept;
+
   /// Makes the task ready; it resumes in the loop's next round.
   void wake() noexcept;
   /// Makes the task ready to ask `retry`; until then it still waits, and can be cancelled. Pre: waiting, and not woken so.

@@ -254,6 +254,8 @@ void suspension::park(std::coroutine_handle<> handle, std::source_location here)
   if (current->is_due(kept | pressed) && cancel()) current->set_due(kept, false);
 }
 
+void suspension::unpark() noexcept { std::exchange(task_, nullptr)->waiting_ = nullptr; }
+
 void suspension::wake() noexcept {
   task_->waiting_ = nullptr;
   task_->here().push(*task_);

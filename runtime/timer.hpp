@@ -65,7 +65,8 @@ class timer_queue {
   timer_queue(const timer_queue&) = delete;
   timer_queue& operator=(const timer_queue&) = delete;
 
-  /// Pre: `item` is not armed. Cost: O(log n).
+  /// Pre: `item` is not armed. Cost: O(log n); constant once there are many.
+  /// Errors: std::bad_alloc.
   void arm(timer& item, time_point deadline);
 
   /// Pre: `item` is not armed. Cost: a few instructions.
@@ -78,7 +79,7 @@ class timer_queue {
     lazy_ = &item;
   }
 
-  /// Takes `item` out; does nothing when it is not armed. Cost: O(log n), constant for a lazy one.
+  /// Takes `item` out; does nothing when it is not armed. Cost: as of arming; constant for a lazy one.
   void cancel(timer& item) noexcept {
     if (item.place_ == timer::idle_place) return;
     if (internal::far_timers::holds(item.place_)) {

@@ -16,10 +16,10 @@ namespace internal {
 /// A call on another thread, and the future of its result, in one block. Counted by the future and by the call until that has
 /// come home.
 template <class R, class Call>
-class thread_call final : public typed_future<R>, private thread_job, public pooled {
+class thread_call final : public arriving<R>, private thread_job, public pooled {
  public:
   thread_call(loop& home, Call call)
-      : typed_future<R>(&thread_call::arrive, home, 2),
+      : arriving<R>(home),
         thread_job(&thread_call::run_job),
         context_(context::current()),
         call_(std::move(call)) {}
@@ -46,39 +46,25 @@ class thread_call final : public typed_future<R>, private thread_job, public poo
 
   /// A call that has not begun is withdrawn; one that has goes on, and its result is dropped.
   bool cancel(std::string_view reason) noexcept override {
-    if (this->done()) {
-      this->retrieved_ = true;
-      return false;
-    }
-    const bool withdrawn = pool_.withdraw(*this);
-    this->keep_reason(reason);
-    this->complete(future_base::status::cancelled);
+    const bool withdrawn = !this->done() && pool_.withdraw(*this);
+    const bool cancelled = this->end_as_cancelled(reason);
     if (withdrawn) this->release();
-    return true;
+    return cancelled;
   }
 
  private:
   static void run_job(thread_job& job) noexcept {
     auto& self = static_cast<thread_call&>(job);
     self.make_call();
-    if (!self.home().post(self)) self.release();  // the loop is closed, and with it who waited
+    self.send_home();
   }
   static void run_inline(work& item) noexcept {
     auto& self = static_cast<thread_call&>(item);
     if (!self.done()) self.make_call();
-    arrive(item);
+    self.deliver();
   }
   void make_call() noexcept {
-    context_.run([this] { arrived_.set_from(call_); });
-  }
-  static void arrive(work& item) noexcept {
-    auto& self = static_cast<thread_call&>(item);
-    if (!self.done()) {
-      self.result_.take_from(self.arrived_);
-      self.complete(self.result_.has_error() ? future_base::status::error
-                                             : future_base::status::value);
-    }
-    self.release();
+    context_.run([this] { this->arrived_.set_from(call_); });
   }
   void destroy() noexcept override {
     if (this->unseen_error())
@@ -90,7 +76,6 @@ class thread_call final : public typed_future<R>, private thread_job, public poo
   thread_pool::hold pool_;  ///< set before the call can begin
   context context_;
   Call call_;
-  outcome<R> arrived_;  ///< written by the thread
 };
 
 }  // namespace internal

@@ -28,14 +28,14 @@ bool several_wait::await_ready() noexcept {
 }
 
 void several_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
+  if (limit_ != infinite) {
+    // Before it parks, for it may throw. Without time it still lets run what is ready: who polls starves nobody.
+    loop& home = running_loop("wait");
+    home.timers().arm(*this, limit_ <= duration::zero() ? time_point::min()
+                                                        : saturating_add(home.time(), limit_));
+  }
   park(handle, here);
-  if (!waiting()) return;
-  start();
-  if (limit_ == infinite) return;
-  loop& home = resumes_on();
-  // Without time it still lets run what is ready: who polls starves nobody.
-  home.timers().arm(
-      *this, limit_ <= duration::zero() ? time_point::min() : saturating_add(home.time(), limit_));
+  if (waiting()) start();
 }
 
 void several_wait::await_resume() {

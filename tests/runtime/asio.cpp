@@ -1,5 +1,7 @@
 #include <troupe/runtime/asio.hpp>
 
+#include <troupe/runtime/any_task.hpp>
+
 #include "runtime/helpers.hpp"
 #include "support/catch.hpp"
 
@@ -12,6 +14,7 @@
 #include <asio/write.hpp>
 
 #include <array>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -151,4 +154,30 @@ TEST_CASE("a loop that closes ends operations of asio that a task still awaits")
   }
   CHECK(alive == 0);
   CHECK(log.count("destroyed while still pending") == 1);
+}
+
+TEST_CASE(
+    "an operation of asio that cannot begin throws, and leaves a task that can be cancelled") {
+  int alive = 0;
+  auto body = [&]() -> coro<std::string> {
+    auto begin = [held = counted(alive)](auto&&) { throw std::runtime_error("no device"); };
+    auto operation = asio::async_initiate<const use_troupe_token, void(asio::error_code)>(
+        std::move(begin), use_troupe);
+    std::string seen;
+    try {
+      co_await operation;
+    } catch (const std::runtime_error& error) {
+      seen = error.what();
+    }
+    current_task().cancel("later");
+    try {
+      co_await sleep(1h);
+    } catch (const cancelled& error) {
+      seen += ", " + error.reason;
+      current_task().uncancel();
+    }
+    co_return seen;
+  };
+  CHECK(in_real_time(body()) == "no device, later");
+  CHECK(alive == 0);
 }

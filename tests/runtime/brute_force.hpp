@@ -27,20 +27,27 @@ struct brute_force_options {
   bool for_good = false;    ///< by cancel_for_good, so that every later suspension throws as well
   bool twice = false;       ///< a second request follows, after 0, 1, 2, ... more rounds: all pairs
   bool may_fail = false;    ///< the scenario may end by an error
+  bool two_loops =
+      false;         ///< there is another loop, `other_loop()`, run by the same thread in turns
+  int patience = 1;  ///< rounds without anything ready or timed before a run counts as over
   int most_rounds = 1'000;  ///< a run of more rounds is one without end
 };
 
 namespace internal {
 
-/// One run: a loop that is driven by hand.
+inline loop* brute_force_other = nullptr;
+
+/// One run: a loop, or two, driven by hand.
 class brute_force_run {
  public:
-  explicit brute_force_run(const brute_force_options& options) : options_(options) {
-    loop_options with;
-    with.virtual_time = true;
-    with.on_failure = log_.handler();
-    home_ = loop::open(std::move(with));
+  explicit brute_force_run(const brute_force_options& options)
+      : options_(options), home_(opened()) {
+    if (options.two_loops) other_ = opened();
+    brute_force_other = other_.get();
   }
+  ~brute_force_run() { brute_force_other = nullptr; }
+  brute_force_run(const brute_force_run&) = delete;
+  brute_force_run& operator=(const brute_force_run&) = delete;
 
   loop& home() const noexcept { return *home_; }
   const failure_log& log() const noexcept { return log_; }
@@ -49,6 +56,13 @@ class brute_force_run {
   bool let_go_by(int count, const task<>& scenario) {
     while (count > 0 && !scenario.done() && step()) --count;
     return !scenario.done();
+  }
+  /// Gives up on what has not ended.
+  void abandon() {
+    home_->abandon();
+    if (options_.two_loops) other_->abandon();
+    home_->let_go();
+    if (options_.two_loops) other_->let_go();
   }
   /// Runs on until nothing can happen any more.
   void finish() {
@@ -69,17 +83,29 @@ class brute_force_run {
   }
 
  private:
+  loop::handle opened() {
+    loop_options with;
+    with.virtual_time = true;
+    with.on_failure = log_.handler();
+    return loop::open(std::move(with));
+  }
   /// Lets a round go by, and time when nothing is ready. False when nothing can happen any more.
   bool step() {
     if (++rounds_ > options_.most_rounds) return false;
-    if (home_->run_once()) return true;
-    return !home_->timers().empty() && home_->advance(time_point::max());
+    bool goes_on = home_->run_once();
+    if (options_.two_loops) goes_on = other_->run_once() || goes_on;
+    goes_on = goes_on || home_->advance_to_next();
+    if (options_.two_loops) goes_on = goes_on || other_->advance_to_next();
+    idle_ = goes_on ? 0 : idle_ + 1;
+    return idle_ < options_.patience;
   }
 
   const brute_force_options& options_;
   failure_log log_;
   loop::handle home_;
+  loop::handle other_;
   int rounds_ = 0;
+  int idle_ = 0;
 };
 
 /// Returns how often it came to cancelling before the scenario had ended.
@@ -110,13 +136,14 @@ int run_and_cancel(Scenario& scenario, Check& check, const brute_force_options& 
     CHECK(run.log().text() == "");
     if (run.home().tasks().empty()) check(with);
   }
-  // What never ended must not outlive the fixture.
-  run.home().abandon();
-  run.home().let_go();
+  run.abandon();  // what never ended must not outlive the fixture
   return requests;
 }
 
 }  // namespace internal
+
+/// The second loop of the present run. Pre: `two_loops`.
+inline loop& other_loop() noexcept { return *internal::brute_force_other; }
 
 /// Runs `scenario(fixture)`, a coro<>, as a task of the name "scenario" that is cancelled after 0, 1, 2, ... rounds, and calls
 /// `check(fixture)` after each run. Returns the number of runs.
@@ -145,8 +172,7 @@ int for_each_abandonment(Scenario scenario, Check check, const brute_force_optio
     Fixture with;
     const task<> running = create_task(run.home(), scenario(with), {.name = "scenario"});
     const bool goes_on = run.let_go_by(rounds, running);
-    run.home().abandon();
-    run.home().let_go();
+    run.abandon();
     INFO("abandoned after " << rounds << " rounds");
     CHECK(run.log().text() == "");
     check(with);

@@ -1,4 +1,4 @@
-#include <troupe/runtime/future.hpp>
+#include <troupe/runtime/future_base.hpp>
 
 #include <stdexcept>
 
