@@ -282,6 +282,9 @@ inline wire make_wire(int receive_buffer = 0, int send_buffer = 0,
   return {io::socket(std::move(accepted), io::endpoint::loopback(0)), std::move(theirs)};
 }
 
+/// Small buffers in the system, so that a backlog comes soon.
+inline wire narrow_wire() { return make_wire(16 << 10, 16 << 10); }
+
 // --- owners -----------------------------------------------------------------------------------------------------------
 
 using connection_ref = actor_ref<io::connection>;
@@ -327,6 +330,12 @@ struct history {
  private:
   std::optional<promise<int>> changed_;
 };
+
+/// Waits for `closed`; whatever is still under way has had its chance to say `closed` a second time.
+inline coro<> see_the_end(history& pages) {
+  co_await pages.until_closed();
+  co_await turns();
+}
 
 /// An owner that does nothing but remember. Actors outlive the coroutine of the test, so what they write to is shared.
 class recorder : public actor<io::connection_events> {

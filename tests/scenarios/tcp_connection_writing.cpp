@@ -12,9 +12,6 @@ using namespace troupe::testing;
 
 namespace {
 
-/// Small buffers in the system, so that a backlog comes soon.
-wire narrow_wire() { return make_wire(16 << 10, 16 << 10); }
-
 /// Much more than the system takes of a narrow wire: a backlog of at least half of it stays until the peer reads.
 constexpr std::size_t jam_size = 1 << 20;
 constexpr std::size_t too_much =
