@@ -67,43 +67,31 @@ inline constexpr return_exceptions_tag return_exceptions{};
 
 namespace internal {
 
-/// What combinators make of an argument: something that goes on and can be waited for.
+/// What combinators make of an argument: a handle of something that goes on and can be waited for.
 template <class Source>
 struct awaited;
-template <class T>
-struct awaited<coro<T>> {
-  using handle = task<T>;
-  using value = typename outcome<T>::value_type;
-  using result = T;
-  static handle from(coro<T>&& body) { return create_task(std::move(body)); }
-};
-template <class T>
-struct awaited<task<T>> {
-  using handle = task<T>;
-  using value = typename outcome<T>::value_type;
-  using result = T;
-  static handle from(task<T> given) {
-    expect_of_this_loop(given.base());
-    return given;
-  }
-};
-template <class T>
-struct awaited<future<T>> {
-  using handle = future<T>;
-  using value = typename outcome<T>::value_type;
-  using result = T;
-  static handle from(future<T> given) {
-    expect_of_this_loop(given.base());
-    return given;
-  }
-};
-
-template <plain_awaitable T>
-struct awaited<T> {
-  using result = decltype(std::declval<T&>().await_resume());
-  using handle = task<result>;
+template <class Handle>
+struct awaited_as {
+  using handle = Handle;
+  using result = typename Handle::value_type;
   using value = typename outcome<result>::value_type;
-  static handle from(T given) { return create_task(as_coro(std::move(given))); }
+  /// Errors: `invalid_state` for one of another loop.
+  static handle from(handle given) {
+    expect_of_this_loop(given.base());
+    return given;
+  }
+};
+template <class T>
+struct awaited<task<T>> : awaited_as<task<T>> {};
+template <class T>
+struct awaited<future<T>> : awaited_as<future<T>> {};
+template <class T>
+struct awaited<coro<T>> : awaited_as<task<T>> {
+  static task<T> from(coro<T>&& body) { return create_task(std::move(body)); }
+};
+template <plain_awaitable T>
+struct awaited<T> : awaited_as<task<decltype(std::declval<T&>().await_resume())>> {
+  static auto from(T given) { return create_task(as_coro(std::move(given))); }
 };
 
 /// What a `gather` is, whatever its types.

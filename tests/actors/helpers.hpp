@@ -6,20 +6,19 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/testing/virtual_time.hpp>
 
+#include "support/counted.hpp"
+#include "support/journal.hpp"
+
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace troupe::testing {
 
 using namespace std::chrono_literals;
-
-/// What happened, in order.
-using journal = std::vector<std::string>;
 
 /// Lets everything run that can run now. Only for runs on virtual time, where time passes when nothing is ready.
 inline coro<> settle() { co_await sleep(1ms); }
@@ -55,18 +54,6 @@ coro<std::string> ending(future<T> answer) {
 inline bool starts_with(const std::string& text, std::string_view beginning) {
   return text.compare(0, beginning.size(), beginning) == 0;
 }
-
-/// Counts how many objects of it live: what holds one has to destroy it exactly once.
-class counted {
- public:
-  explicit counted(int& alive) noexcept : alive_(&alive) { ++*alive_; }
-  counted(const counted& other) noexcept : alive_(other.alive_) { ++*alive_; }
-  counted& operator=(const counted&) = delete;
-  ~counted() { --*alive_; }
-
- private:
-  int* alive_;
-};
 
 /// Runs `body` on `loops` loops in real time and fails on any reported failure.
 template <class T>

@@ -7,6 +7,9 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/testing/virtual_time.hpp>
 
+#include "support/counted.hpp"
+#include "support/journal.hpp"
+
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
@@ -19,21 +22,6 @@
 namespace troupe::testing {
 
 using namespace std::chrono_literals;
-
-/// What happened, in order.
-using journal = std::vector<std::string>;
-
-/// Counts how many objects of it live: what holds one has to destroy it exactly once.
-class counted {
- public:
-  explicit counted(int& alive) noexcept : alive_(&alive) { ++*alive_; }
-  counted(const counted& other) noexcept : alive_(other.alive_) { ++*alive_; }
-  counted& operator=(const counted&) = delete;
-  ~counted() { --*alive_; }
-
- private:
-  int* alive_;
-};
 
 /// Numbers that are the same with every standard library (xorshift64).
 class random_numbers {
