@@ -33,16 +33,25 @@ concept plain_awaitable = std::is_move_constructible_v<T> && requires(T& awaitab
   awaitable.await_resume();
 };
 
+/// A handle of something that goes on and can be awaited: a task, a future.
+template <class T>
+concept awaitable_handle = !is_coro<T> && std::is_move_constructible_v<T> &&
+                           requires(T handle) { std::move(handle).operator co_await(); };
+
 /// Awaits it in a coroutine of its own, for those who take coroutines.
 template <plain_awaitable T>
 auto as_coro(T awaitable) -> coro<decltype(awaitable.await_resume())> {
   co_return co_await awaitable;
 }
+template <awaitable_handle T>
+auto as_coro(T handle) -> coro<typename T::value_type> {
+  co_return co_await std::move(handle);
+}
 
 /// What is run in a time limit, scope or group that it may be passed: a coroutine, a function that makes one, something to await.
 template <class Body, class Scope>
 concept body_for = is_coro<Body> || coroutine_function<Body> || coroutine_function<Body, Scope&> ||
-                   plain_awaitable<Body>;
+                   plain_awaitable<Body> || awaitable_handle<Body>;
 
 /// The coroutine that `body` is or makes.
 template <class Scope, body_for<Scope> Body>

@@ -48,8 +48,8 @@ class cancel_scope : private internal::scope, private timer {
   }
   ~cancel_scope() { disarm(); }
 
-  /// Runs `body`, a coroutine or a function that makes one. The value, in an optional (true, for `void`); nothing when the scope's
-  /// own cancellation ended it.
+  /// Runs `body`: a coroutine, a function that makes one, or something to await. The value, in an optional (true, for `void`); nothing
+  /// when the scope's own cancellation ended it.
   /// Errors: what `body` throws; `cancelled` when more than this scope was cancelled; `invalid_state` when it has been run before.
   template <internal::body_for<cancel_scope> Body>
   auto run(Body body) -> coro<internal::maybe<internal::result_of_body<Body, cancel_scope>>> {
@@ -105,8 +105,8 @@ class cancel_scope : private internal::scope, private timer {
   bool expired_ = false;
 };
 
-/// Runs `body`, a coroutine or a function that makes one, for at most `limit`, and goes on without it: nothing, or false for
-/// `void`, when the time was up. `move_on_after` of trio.
+/// Runs `body`, as `cancel_scope::run` takes it, for at most `limit`, and goes on without it: nothing, or false for `void`, when the
+/// time was up. `move_on_after` of trio.
 /// Errors: what `body` throws.
 template <class Rep, class Period, internal::body_for<cancel_scope> Body>
 auto move_on_after(std::chrono::duration<Rep, Period> limit, Body body)

@@ -155,7 +155,7 @@ class [[nodiscard("a coro does nothing until it is awaited or made into a task")
   auto operator co_await() { return awaiter{begin()}; }
 
   /// Awaits the end without throwing what the coroutine throws: the outcome, which lives as long as this.
-  auto ending() { return end_awaiter{begin()}; }
+  auto ending() & { return end_awaiter{begin()}; }
 
   /// Gives up the frame. For `create_task` and its like.
   handle_type release() {

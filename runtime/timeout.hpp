@@ -34,7 +34,9 @@ class timeout_scope : private timer {
   timeout_scope(const timeout_scope&) = delete;
   timeout_scope& operator=(const timeout_scope&) = delete;
 
-  /// Runs `body`, a coroutine or a function that makes one, in it, and gives what that ends with. Errors: what `body` throws; `timeout_error`; `invalid_state` when it has been run before.
+  /// Runs `body` in it: a coroutine, a function that makes one, or something to await, such as a task or the get of a queue. Gives what
+  /// that ends with.
+  /// Errors: what `body` throws; `timeout_error`; `invalid_state` when it has been run before.
   template <internal::body_for<timeout_scope> Body>
   auto run(Body body) -> coro<internal::result_of_body<Body, timeout_scope>> {
     auto running = internal::body_of(std::move(body), *this);
@@ -80,7 +82,7 @@ class timeout_scope : private timer {
   call_handle soon_;  ///< for a deadline that has passed
 };
 
-/// Runs `body`, a coroutine or a function that makes one, and cancels it when it has not ended after `limit`:
+/// Runs `body`, as `timeout_scope::run` takes it, and cancels it when it has not ended after `limit`:
 /// `co_await timeout(1s, fetch())`. `infinite` sets no limit.
 /// Errors: what `body` throws; `timeout_error`, once it has ended.
 template <class Rep, class Period, internal::body_for<timeout_scope> Body>

@@ -3,6 +3,7 @@
 #include "runtime/helpers.hpp"
 #include "support/catch.hpp"
 
+#include <troupe/runtime/cancel_scope.hpp>
 #include <troupe/runtime/wait_for.hpp>
 
 #include <troupe/runtime/queue.hpp>
@@ -16,6 +17,7 @@
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -481,4 +483,24 @@ TEST_CASE("a time limit takes what can be awaited, though it is no coroutine") {
     co_return log + std::to_string(got + *items.try_get());
   };
   CHECK(testing::run(body()) == "late late late late late 11");
+}
+
+TEST_CASE("a time limit takes a task or a future, and cancels it when the time is up") {
+  auto body = []() -> coro<std::string> {
+    auto in_time = create_task(value_after(1s, 5));
+    const int got = co_await timeout(2s, in_time);
+    auto late = create_task(sleep_of(3s));
+    std::string log = std::to_string(got);
+    try {
+      co_await timeout(1s, late);
+    } catch (const timeout_error&) {
+      log += late.cancelled() ? ", late and cancelled" : ", late";
+    }
+    promise<std::unique_ptr<int>> given;
+    auto kept = given.get_future();
+    given.set_value(std::make_unique<int>(7));
+    const auto moved = co_await fail_after(1s, std::move(kept));
+    co_return log + ", " + std::to_string(*moved);
+  };
+  CHECK(testing::run(body()) == "5, late and cancelled, 7");
 }
