@@ -14,6 +14,19 @@ using namespace troupe;
 using namespace troupe::testing;
 using namespace troupe::testing::families;
 
+namespace {
+
+/// Spawns an actor while the runtime ends, for that is what cancels it.
+coro<> spawn_when_cancelled(journal& pages) {
+  try {
+    co_await sleep(1h);
+  } catch (const cancelled&) {
+    spawn<relative>(std::ref(pages), "late");
+  }
+}
+
+}  // namespace
+
 // --- the end of the runtime --------------------------------------------------------------------------------------------
 
 TEST_CASE("the runtime stops its actors in the reverse order of their start") {
@@ -44,36 +57,22 @@ TEST_CASE("an actor spawned while the runtime ends is stopped too") {
 
 TEST_CASE("an actor that a cancelled task spawns while the runtime ends is stopped too") {
   journal pages;
-  auto late = [](journal& into) -> coro<> {
-    try {
-      co_await sleep(1h);
-    } catch (const cancelled&) {
-      spawn<relative>(std::ref(into), "late");
-    }
-  };
-  auto body = [](journal& into, auto spawns_late) -> coro<> {
+  auto body = [](journal& into) -> coro<> {
     spawn<relative>(std::ref(into), "early");
-    create_task(spawns_late(into));
+    create_task(spawn_when_cancelled(into));
     co_await settle();
   };
-  testing::run(body(pages, late));
+  testing::run(body(pages));
   CHECK(pages.size() == 4);
 }
 
 TEST_CASE("the first actor of all may be spawned while the runtime ends") {
   journal pages;
-  auto late = [](journal& into) -> coro<> {
-    try {
-      co_await sleep(1h);
-    } catch (const cancelled&) {
-      spawn<relative>(std::ref(into), "late");
-    }
-  };
-  auto body = [](journal& into, auto spawns_late) -> coro<> {
-    create_task(spawns_late(into));
+  auto body = [](journal& into) -> coro<> {
+    create_task(spawn_when_cancelled(into));
     co_await settle();
   };
-  testing::run(body(pages, late));
+  testing::run(body(pages));
   CHECK(pages == journal{"late stops", "late destroyed"});
 }
 

@@ -23,6 +23,20 @@ coro<> meet(barrier& at, journal& log) {
   log.push_back(got);
 }
 
+/// The same; whoever leaves `behind` of those `inside` there resets the barrier.
+coro<> meet_and_reset(barrier& at, journal& log, int& inside, int behind) {
+  co_await meet(at, log);
+  if (--inside == behind) at.reset();
+}
+
+/// A barrier for three, and two parties that will come to it in the next round.
+struct two_at_a_barrier {
+  barrier b{3};
+  journal log;
+  task<> first = create_task(meet(b, log));
+  task<> second = create_task(meet(b, log));
+};
+
 template <class Function, class... Args>
 coro<> all_of(int count, Function function, Args&... args) {
   std::vector<coro<>> parties;
@@ -63,18 +77,15 @@ TEST_CASE("a barrier for one lets everybody through at once", "[barrier-01]") {
 TEST_CASE("all parties get numbers in the order they came; the last one does not wait",
           "[barrier-03]") {
   auto body = []() -> coro<> {
-    barrier b(3);
-    journal log;
-    const auto first = create_task(meet(b, log));
-    const auto second = create_task(meet(b, log));
+    two_at_a_barrier at;
     co_await sleep(0s);
-    CHECK(b.n_waiting() == 2);
-    const int mine = co_await b.wait();
+    CHECK(at.b.n_waiting() == 2);
+    const int mine = co_await at.b.wait();
     CHECK(mine == 2);
-    CHECK(log.empty());
-    CHECK(b.n_waiting() == 0);
-    co_await gather(first, second);
-    CHECK(log == journal{"0", "1"});
+    CHECK(at.log.empty());
+    CHECK(at.b.n_waiting() == 0);
+    co_await gather(at.first, at.second);
+    CHECK(at.log == journal{"0", "1"});
   };
   testing::run(body());
 }
@@ -128,11 +139,8 @@ TEST_CASE("a reset breaks the round for those that have not left it yet", "[barr
     barrier b(5);
     journal log;
     int inside = 5;
-    auto party = [](barrier& at, journal& in, int& left) -> coro<> {
-      co_await meet(at, in);
-      if (--left == 2) at.reset();
-    };
-    co_await all_of(5, party, b, log, inside);
+    const int behind = 2;
+    co_await all_of(5, meet_and_reset, b, log, inside, behind);
     CHECK(count_of(log, "broken") == 2);
     CHECK(log == journal{"4", "0", "1", "broken", "broken"});
     CHECK_FALSE(b.broken());
@@ -150,8 +158,7 @@ TEST_CASE("a reset after the last one has left breaks nothing", "[barrier-09]") 
     journal log;
     int inside = 5;
     auto party = [](barrier& at, journal& in, int& left) -> coro<> {
-      co_await meet(at, in);
-      if (--left == 0) at.reset();
+      co_await meet_and_reset(at, in, left, 0);
       co_await meet(at, in);
       co_await meet(at, in);
     };
@@ -193,20 +200,17 @@ TEST_CASE("an abort breaks the barrier for those inside and those in front of it
 TEST_CASE("a reset or abort while a barrier fills breaks it for those inside") {
   for (const bool abort : {false, true}) {
     auto body = [](bool for_ever) -> coro<> {
-      barrier b(3);
-      journal log;
-      const auto first = create_task(meet(b, log));
-      const auto second = create_task(meet(b, log));
+      two_at_a_barrier at;
       co_await sleep(0s);
-      for_ever ? b.abort() : b.reset();
-      const auto late = create_task(meet(b, log));
-      CHECK(b.n_waiting() == 0);
+      for_ever ? at.b.abort() : at.b.reset();
+      const auto late = create_task(meet(at.b, at.log));
+      CHECK(at.b.n_waiting() == 0);
       co_await rounds(3);
-      CHECK(count_of(log, "broken") == (for_ever ? 3 : 2));
-      CHECK(b.n_waiting() == (for_ever ? 0 : 1));
+      CHECK(count_of(at.log, "broken") == (for_ever ? 3 : 2));
+      CHECK(at.b.n_waiting() == (for_ever ? 0 : 1));
       late.cancel();
       co_await rounds(2);
-      CHECK(b.n_waiting() == 0);
+      CHECK(at.b.n_waiting() == 0);
     };
     testing::run(body(abort));
   }
@@ -214,39 +218,33 @@ TEST_CASE("a reset or abort while a barrier fills breaks it for those inside") {
 
 TEST_CASE("a cancelled party makes room for another one, and all numbers differ") {
   auto body = []() -> coro<> {
-    barrier b(3);
-    journal log;
-    const auto first = create_task(meet(b, log));
-    const auto second = create_task(meet(b, log));
+    two_at_a_barrier at;
     co_await sleep(0s);
-    first.cancel();
+    at.first.cancel();
     co_await sleep(0s);
-    CHECK(b.n_waiting() == 1);
-    CHECK(first.cancelled());
-    const auto third = create_task(meet(b, log));
+    CHECK(at.b.n_waiting() == 1);
+    CHECK(at.first.cancelled());
+    const auto third = create_task(meet(at.b, at.log));
     co_await sleep(0s);
-    CHECK(b.n_waiting() == 2);
-    co_await meet(b, log);
-    co_await gather(second, third);
-    CHECK(log == journal{"2", "0", "1"});
+    CHECK(at.b.n_waiting() == 2);
+    co_await meet(at.b, at.log);
+    co_await gather(at.second, third);
+    CHECK(at.log == journal{"2", "0", "1"});
   };
   testing::run(body());
 }
 
 TEST_CASE("a party that is cancelled when the round is complete does not hold up the others") {
   auto body = []() -> coro<> {
-    barrier b(3);
-    journal log;
-    const auto first = create_task(meet(b, log));
-    const auto second = create_task(meet(b, log));
+    two_at_a_barrier at;
     co_await sleep(0s);
-    co_await meet(b, log);
-    first.cancel();
+    co_await meet(at.b, at.log);
+    at.first.cancel();
     co_await rounds(2);
-    CHECK(first.cancelled());
-    CHECK(log == journal{"2", "1"});
-    co_await all_of(3, meet, b, log);
-    CHECK(log.size() == 5);
+    CHECK(at.first.cancelled());
+    CHECK(at.log == journal{"2", "1"});
+    co_await all_of(3, meet, at.b, at.log);
+    CHECK(at.log.size() == 5);
   };
   testing::run(body());
 }

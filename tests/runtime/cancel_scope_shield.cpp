@@ -37,6 +37,8 @@ coro<> shielded_then_not(cancel_scope& shield, journal& log) {
 
 coro<> run_in(cancel_scope& scope, coro<> body) { co_await scope.run(std::move(body)); }
 
+coro<> sleeps_within(cancel_scope& shield, journal& log) { co_await shield.run(note_sleeps(log)); }
+
 coro<> timeout_within(cancel_scope& shield, journal& log) {
   auto limited = [&]() -> coro<> {
     log.push_back(co_await ending(timeout(1s, sleep_of(1h))));
@@ -73,6 +75,28 @@ coro<int> swallow_once(journal& log) {
   co_return 42;
 }
 
+/// A task that has gone into a shield, on a loop that is driven by hand.
+struct shielded_task {
+  explicit shielded_task(coro<> (*body)(cancel_scope&, journal&))
+      : shield({.shield = true}), running(driven.create_task(body(shield, log))) {
+    driven.run_until_idle();
+  }
+
+  journal log;
+  manual_loop driven;
+  cancel_scope shield;
+  task<> running;
+};
+
+/// What `body` notes when its task is cancelled in the shield. The task has to end as cancelled.
+journal cancelled_in_a_shield(coro<> (*body)(cancel_scope&, journal&)) {
+  shielded_task held(body);
+  held.running.cancel();
+  held.driven.advance(10s);
+  CHECK(held.running.cancelled());
+  return held.log;
+}
+
 coro<> await_in(cancel_scope& shield, task<int> child, std::optional<int>& value) {
   value = co_await shield.run(
       [](task<int> awaited) -> coro<int> { co_return co_await awaited; }(child));
@@ -81,32 +105,24 @@ coro<> await_in(cancel_scope& shield, task<int> child, std::optional<int>& value
 }  // namespace
 
 TEST_CASE("a shield holds a request to cancel until it is left") {
-  journal log;
-  manual_loop driven;
-  cancel_scope shield({.shield = true});
-  const auto running = driven.create_task(shielded_then_not(shield, log));
-  driven.run_until_idle();
-  CHECK(running.cancel());
-  driven.run_until_idle();
-  CHECK(running.cancelling() == 1);
-  CHECK_FALSE(running.done());
-  driven.advance(10s);
-  CHECK(log == journal{"shielded value", "behind cancelled"});
-  CHECK(running.cancelled());
-  CHECK(driven.time() == time_point(10s));
+  shielded_task held(shielded_then_not);
+  CHECK(held.running.cancel());
+  held.driven.run_until_idle();
+  CHECK(held.running.cancelling() == 1);
+  CHECK_FALSE(held.running.done());
+  held.driven.advance(10s);
+  CHECK(held.log == journal{"shielded value", "behind cancelled"});
+  CHECK(held.running.cancelled());
+  CHECK(held.driven.time() == time_point(10s));
 }
 
 TEST_CASE("a request that a shield held can be taken back") {
-  journal log;
-  manual_loop driven;
-  cancel_scope shield({.shield = true});
-  const auto running = driven.create_task(shielded_then_not(shield, log));
-  driven.run_until_idle();
-  running.cancel();
-  driven.run_until_idle();
-  CHECK(running.uncancel() == 0);
-  driven.advance(10s);
-  CHECK(log == journal{"shielded value", "behind value"});
+  shielded_task held(shielded_then_not);
+  held.running.cancel();
+  held.driven.run_until_idle();
+  CHECK(held.running.uncancel() == 0);
+  held.driven.advance(10s);
+  CHECK(held.log == journal{"shielded value", "behind value"});
 }
 
 TEST_CASE("a shield keeps the scopes around it away") {
@@ -144,14 +160,10 @@ TEST_CASE("a shield does not shield from itself, nor from what is inside") {
 }
 
 TEST_CASE("a shield keeps the end for good away, and no longer") {
-  journal log;
-  manual_loop driven;
-  cancel_scope shield({.shield = true});
-  const auto running = driven.create_task(shielded_then_not(shield, log));
-  driven.run_until_idle();
-  running.base().cancel_for_good();
-  driven.advance(10s);
-  CHECK(log == journal{"shielded value", "behind cancelled"});
+  shielded_task held(shielded_then_not);
+  held.running.base().cancel_for_good();
+  held.driven.advance(10s);
+  CHECK(held.log == journal{"shielded value", "behind cancelled"});
 }
 
 TEST_CASE("of nested shields the outer one holds on when the inner one is left") {
@@ -197,19 +209,15 @@ TEST_CASE("a scope cancelled between two shields is felt between them") {
 }
 
 TEST_CASE("a shield that is taken away lets through what it held") {
-  journal log;
-  manual_loop driven;
-  cancel_scope shield({.shield = true});
-  const auto running = driven.create_task(run_in(shield, note_sleeps(log)));
-  driven.run_until_idle();
-  running.cancel();
-  driven.run_until_idle();
-  CHECK_FALSE(running.done());
-  shield.set_shield(false);
-  driven.run_until_idle();
-  CHECK(log == journal{"first cancelled"});
-  CHECK(running.cancelled());
-  CHECK(driven.time() == time_point(0s));
+  shielded_task held(sleeps_within);
+  held.running.cancel();
+  held.driven.run_until_idle();
+  CHECK_FALSE(held.running.done());
+  held.shield.set_shield(false);
+  held.driven.run_until_idle();
+  CHECK(held.log == journal{"first cancelled"});
+  CHECK(held.running.cancelled());
+  CHECK(held.driven.time() == time_point(0s));
 }
 
 TEST_CASE("a request that is passed on when a shield goes is not delivered twice") {
@@ -247,39 +255,16 @@ TEST_CASE("a shield that comes up keeps away what was not yet delivered") {
 }
 
 TEST_CASE("a time-out in a shield works while the shield holds a request") {
-  journal log;
-  manual_loop driven;
-  cancel_scope shield({.shield = true});
-  const auto running = driven.create_task(timeout_within(shield, log));
-  driven.run_until_idle();
-  running.cancel();
-  driven.advance(10s);
-  CHECK(log == journal{"error: the time limit has passed", "cleanup value"});
-  CHECK(running.cancelled());
+  CHECK(cancelled_in_a_shield(timeout_within) ==
+        journal{"error: the time limit has passed", "cleanup value"});
 }
 
 TEST_CASE("a limit in a shield works while the shield holds a request") {
-  journal log;
-  manual_loop driven;
-  cancel_scope shield({.shield = true});
-  const auto running = driven.create_task(move_on_within(shield, log));
-  driven.run_until_idle();
-  running.cancel();
-  driven.advance(10s);
-  CHECK(log == journal{"moved on", "cleanup value"});
-  CHECK(running.cancelled());
+  CHECK(cancelled_in_a_shield(move_on_within) == journal{"moved on", "cleanup value"});
 }
 
 TEST_CASE("a group in a shield works while the shield holds a request") {
-  journal log;
-  manual_loop driven;
-  cancel_scope shield({.shield = true});
-  const auto running = driven.create_task(group_within(shield, log));
-  driven.run_until_idle();
-  running.cancel();
-  driven.advance(10s);
-  CHECK(log == journal{"member cancelled", "cleanup value"});
-  CHECK(running.cancelled());
+  CHECK(cancelled_in_a_shield(group_within) == journal{"member cancelled", "cleanup value"});
 }
 
 TEST_CASE("a request that a shield held is thrown once when the shield itself is cancelled") {

@@ -13,23 +13,6 @@ using namespace troupe::testing;
 
 namespace {
 
-/// A promise and its future on `home`, which need not run.
-template <class T>
-struct pair {
-  explicit pair(const manual_loop& home) {
-    home->call_soon([this] {
-      promised.emplace();
-      awaited.emplace(promised->get_future());
-    });
-    home->run_once();
-  }
-  const future<T>& operator*() const { return *awaited; }
-  const future<T>* operator->() const { return &*awaited; }
-
-  std::optional<promise<T>> promised;
-  std::optional<future<T>> awaited;
-};
-
 /// Runs `function` as a callback of `home`: what has to be on the loop.
 template <class Function>
 void on_loop(const manual_loop& home, Function function) {
@@ -39,6 +22,22 @@ void on_loop(const manual_loop& home, Function function) {
 
 std::exception_ptr error_of(const char* text) {
   return std::make_exception_ptr(std::runtime_error(text));
+}
+
+/// Notes that it was called, and is counted in `alive`.
+future<int>::callback counted_callback(int& alive, journal& log) {
+  return [&log, held = counted(alive)](const future<int>&) {
+    static_cast<void>(held);
+    log.push_back("called");
+  };
+}
+
+/// A future with such a callback, and its promise, after their loop has closed.
+promised_future<int> orphan(int& alive, journal& log) {
+  manual_loop home;
+  promised_future<int> made(home);
+  made->add_done_callback(counted_callback(alive, log));
+  return made;
 }
 
 }  // namespace
@@ -114,7 +113,7 @@ TEST_CASE("done callbacks run in the round after the end, in their order, once e
   const int how = GENERATE(0, 1, 2);
   journal log;
   manual_loop home;
-  pair<int> f(home);
+  promised_future<int> f(home);
   for (const char* name : {"A", "B"}) {
     f->add_done_callback([&log, name](const future<int>& over) {
       log.push_back(name + std::string(over.done() ? " done" : " pending"));
@@ -138,7 +137,7 @@ TEST_CASE("done callbacks run in the round after the end, in their order, once e
 TEST_CASE("a callback added when the future is done runs in the next round", "[future-03]") {
   journal log;
   manual_loop home;
-  pair<int> f(home);
+  promised_future<int> f(home);
   on_loop(home, [&] {
     f.promised->set_value(1);
     f->add_done_callback([&](const future<int>&) { log.push_back("late"); });
@@ -152,7 +151,7 @@ TEST_CASE("a done callback that throws is reported and keeps none of the others 
           "[future-03]") {
   failure_log reports;
   manual_loop home(&reports);
-  pair<int> f(home);
+  promised_future<int> f(home);
   journal log;
   f->add_done_callback([](const future<int>&) { throw std::runtime_error("of a callback"); });
   f->add_done_callback([&](const future<int>&) { log.push_back("second"); });
@@ -166,7 +165,7 @@ TEST_CASE("a done callback that throws is reported and keeps none of the others 
 TEST_CASE("a done callback may add callbacks, cancel, and drop the last handle", "[future-03]") {
   journal log;
   manual_loop home;
-  auto f = std::make_optional<pair<int>>(home);
+  auto f = std::make_optional<promised_future<int>>(home);
   (*f)->add_done_callback([&](const future<int>& over) {
     log.push_back(over.cancel() ? "cancelled" : "too late");
     over.add_done_callback([&](const future<int>&) { log.push_back("added"); });
@@ -181,7 +180,7 @@ TEST_CASE("a done callback may add callbacks, cancel, and drop the last handle",
 TEST_CASE("callbacks are removed by what they are copies of", "[future-05]") {
   journal log;
   manual_loop home;
-  pair<int> f(home);
+  promised_future<int> f(home);
   const future<int>::callback first = [&](const future<int>&) { log.push_back("c1"); };
   const future<int>::callback second = [&](const future<int>&) { log.push_back("c2"); };
   const future<int>::callback third = [&](const future<int>&) { log.push_back("c3"); };
@@ -203,7 +202,7 @@ TEST_CASE("a callback removed at the front, in the middle or at the end leaves t
   const std::size_t gone = GENERATE(0U, 1U, 2U);
   journal log;
   manual_loop home;
-  pair<int> f(home);
+  promised_future<int> f(home);
   std::vector<future<int>::callback> all;
   for (const char* name : {"a", "b", "c"}) {
     all.emplace_back([&log, name](const future<int>&) { log.push_back(name); });
@@ -241,7 +240,7 @@ TEST_CASE("a callback that is never called is destroyed with its future", "[futu
   int alive = 0;
   {
     manual_loop home;
-    auto f = std::make_optional<pair<int>>(home);
+    auto f = std::make_optional<promised_future<int>>(home);
     (*f)->add_done_callback(
         [held = counted(alive)](const future<int>&) { static_cast<void>(held); });
     CHECK(alive == 1);
@@ -256,13 +255,7 @@ TEST_CASE("the callbacks of a future whose loop has closed are never called, and
   int alive = 0;
   journal log;
   {
-    auto home = std::make_optional<manual_loop>();
-    pair<int> f(*home);
-    f->add_done_callback([&, held = counted(alive)](const future<int>&) {
-      static_cast<void>(held);
-      log.push_back("called");
-    });
-    home.reset();
+    promised_future<int> f = orphan(alive, log);
     SECTION("the promise is kept") { f.promised->set_value(1); }
     SECTION("the promise is dropped") { f.promised.reset(); }
     SECTION("nothing is done") {}
@@ -281,13 +274,7 @@ TEST_CASE("a promise kept while another loop runs tells nothing to that loop", "
   int alive = 0;
   journal log;
   {
-    auto home = std::make_optional<manual_loop>();
-    pair<int> f(*home);
-    f->add_done_callback([&, held = counted(alive)](const future<int>&) {
-      static_cast<void>(held);
-      log.push_back("called");
-    });
-    home.reset();
+    promised_future<int> f = orphan(alive, log);
     manual_loop next;  // in the memory of the first
     SECTION("the promise is kept") { f.promised->set_value(1); }
     SECTION("the promise is dropped") { f.promised.reset(); }
@@ -303,14 +290,11 @@ TEST_CASE("a callback added to what ended on a loop that has closed is never cal
   journal log;
   {
     auto home = std::make_optional<manual_loop>();
-    pair<int> f(*home);
+    promised_future<int> f(*home);
     on_loop(*home, [&] { f.promised->set_value(1); });
     home.reset();
     try {
-      f->add_done_callback([&, held = counted(alive)](const future<int>&) {
-        static_cast<void>(held);
-        log.push_back("called");
-      });
+      f->add_done_callback(counted_callback(alive, log));
     } catch (const invalid_state&) {
     }
   }

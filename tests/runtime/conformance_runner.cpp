@@ -15,12 +15,6 @@ using namespace troupe::testing;
 
 namespace {
 
-run_options interruptible(failure_log& log) {
-  run_options options = real_time(log);
-  options.handle_interrupt = true;
-  return options;
-}
-
 coro<int> value(int given) { co_return given; }
 
 }  // namespace

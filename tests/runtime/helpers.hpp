@@ -1,10 +1,12 @@
 // What the tests of the runtime share.
 #pragma once
 
+#include <troupe/runtime/future.hpp>
 #include <troupe/runtime/gather.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
+#include <troupe/runtime/testing/manual_loop.hpp>
 #include <troupe/runtime/testing/virtual_time.hpp>
 
 #include "support/counted.hpp"
@@ -14,6 +16,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -90,5 +93,29 @@ inline run_options real_time(failure_log& log, std::size_t threads = 1) {
   options.on_failure = log.handler();
   return options;
 }
+
+/// The same for a run that an interrupt ends.
+inline run_options interruptible(failure_log& log) {
+  run_options options = real_time(log);
+  options.handle_interrupt = true;
+  return options;
+}
+
+/// A promise and its future on `home`, which need not run.
+template <class T>
+struct promised_future {
+  explicit promised_future(const manual_loop& home) {
+    home->call_soon([this] {
+      promised.emplace();
+      awaited.emplace(promised->get_future());
+    });
+    home->run_once();
+  }
+  const future<T>& operator*() const { return *awaited; }
+  const future<T>* operator->() const { return &*awaited; }
+
+  std::optional<promise<T>> promised;
+  std::optional<future<T>> awaited;
+};
 
 }  // namespace troupe::testing

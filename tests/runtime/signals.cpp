@@ -12,16 +12,6 @@
 using namespace troupe;
 using namespace troupe::testing;
 
-namespace {
-
-run_options interruptible(failure_log& log) {
-  run_options options = real_time(log);
-  options.handle_interrupt = true;
-  return options;
-}
-
-}  // namespace
-
 TEST_CASE("an interrupt cancels the main task and is thrown by run") {
   failure_log log;
   journal seen;

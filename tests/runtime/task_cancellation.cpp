@@ -34,6 +34,11 @@ coro<int> count_cancellations(int limit) {
 
 coro<> await_task(task<int> awaited) { co_await awaited; }
 
+coro<int> await_future(future<int> awaited) {
+  const int value = co_await awaited;
+  co_return value;
+}
+
 coro<int> cancel_self_and_return() {
   task_base::current()->cancel();
   co_return 12;
@@ -196,12 +201,7 @@ TEST_CASE("a task that swallows a cancellation lives on") {
 TEST_CASE("a request taken back before delivery is forgotten") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
-    auto awaited = kept.get_future();
-    auto await_it = [](future<int>& given) -> coro<int> {
-      const int value = co_await given;
-      co_return value;
-    };
-    const auto made = create_task(await_it(awaited));
+    const auto made = create_task(await_future(kept.get_future()));
     co_await sleep(0s);
     kept.set_value(42);
     made.cancel();
@@ -215,12 +215,7 @@ TEST_CASE("a request taken back before delivery is forgotten") {
 TEST_CASE("a request taken back of two is still delivered") {
   auto body = []() -> coro<int> {
     promise<int> kept;
-    auto awaited = kept.get_future();
-    auto await_it = [](future<int>& given) -> coro<int> {
-      const int value = co_await given;
-      co_return value;
-    };
-    const auto made = create_task(await_it(awaited));
+    const auto made = create_task(await_future(kept.get_future()));
     co_await sleep(0s);
     kept.set_value(42);
     made.cancel();

@@ -18,7 +18,6 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -77,6 +76,19 @@ coro<> in_scope(timeout_scope& scope, coro<> body, std::string& how, int& cancel
   how = co_await ending(scope.run(std::move(body)));
   cancelling = current_task().cancelling();
 }
+
+/// A task that runs `body` with a time limit, on a loop that is driven by hand, and how that ended.
+struct limited_task {
+  limited_task(time_point deadline, coro<> body)
+      : scope(deadline),
+        running(driven.create_task(in_scope(scope, std::move(body), how, cancelling))) {}
+
+  manual_loop driven;
+  timeout_scope scope;
+  std::string how;
+  int cancelling = -1;
+  task<> running;
+};
 
 coro<int> await_future(future<int> awaited) { co_return co_await awaited; }
 
@@ -198,38 +210,28 @@ TEST_CASE("an error thrown while being timed out leaves the scope", "[timeout-09
 TEST_CASE("a request from outside in the round of the deadline stays a cancellation",
           "[timeout-11]") {
   for (const bool request_first : {false, true}) {
-    manual_loop driven;
-    timeout_scope scope(time_point(1s));
-    std::string how;
-    int cancelling = -1;
-    any_task victim;
+    limited_task limited(time_point(1s), sleep_of(1h));
     // Of the timers of one moment all fire before the calls that they make.
-    driven->call_at(request_first ? time_point(500ms) : time_point(1s), [&] {
-      if (request_first) scope.reschedule(time_point(0s));  // comes before the task resumes
-      victim.cancel();
+    limited.driven->call_at(request_first ? time_point(500ms) : time_point(1s), [&] {
+      if (request_first) limited.scope.reschedule(time_point(0s));  // comes before the task resumes
+      limited.running.cancel();
     });
-    const auto running = driven.create_task(in_scope(scope, sleep_of(1h), how, cancelling));
-    victim = running;
-    driven.advance(1s);
-    CHECK(how == "cancelled");
-    CHECK(scope.expired());
-    CHECK(cancelling == 1);
+    limited.driven.advance(1s);
+    CHECK(limited.how == "cancelled");
+    CHECK(limited.scope.expired());
+    CHECK(limited.cancelling == 1);
   }
 }
 
 TEST_CASE("a request from outside interrupts the cleanup after a time-out", "[timeout-13]") {
-  manual_loop driven;
-  timeout_scope scope(time_point(10ms));
-  std::string how;
-  int cancelling = -1;
-  const auto running = driven.create_task(in_scope(scope, clean_up_for(100ms), how, cancelling));
-  driven.advance(50ms);
-  CHECK_FALSE(running.done());
-  running.cancel();
-  driven.run_until_idle();
-  CHECK(how == "cancelled");
-  CHECK(cancelling == 1);
-  CHECK(driven.time() == time_point(50ms));
+  limited_task limited(time_point(10ms), clean_up_for(100ms));
+  limited.driven.advance(50ms);
+  CHECK_FALSE(limited.running.done());
+  limited.running.cancel();
+  limited.driven.run_until_idle();
+  CHECK(limited.how == "cancelled");
+  CHECK(limited.cancelling == 1);
+  CHECK(limited.driven.time() == time_point(50ms));
 }
 
 TEST_CASE("a new request in a scope entered with an old one stays a cancellation", "[timeout-15]") {
@@ -261,57 +263,45 @@ TEST_CASE("a scope entered with an old request times out all the same", "[timeou
 }
 
 TEST_CASE("a deadline may be moved and taken away from outside", "[timeout-17]") {
-  manual_loop driven;
-  timeout_scope scope(time_point(10s));
-  std::string how;
-  int cancelling = -1;
-  const auto running = driven.create_task(in_scope(scope, sleep_of(50s), how, cancelling));
-  driven.run_until_idle();
-  CHECK(driven->timers().size() == 2);
-  scope.reschedule(time_point(30s));
-  CHECK(scope.when() == time_point(30s));
-  CHECK(driven->timers().size() == 2);
-  driven.advance(20s);
-  CHECK_FALSE(running.done());
-  scope.reschedule(time_point::max());
-  CHECK(scope.when() == time_point::max());
-  CHECK(driven->timers().size() == 1);
-  driven.advance(30s);
-  CHECK(how == "value");
-  CHECK_FALSE(scope.expired());
+  limited_task limited(time_point(10s), sleep_of(50s));
+  limited.driven.run_until_idle();
+  CHECK(limited.driven->timers().size() == 2);
+  limited.scope.reschedule(time_point(30s));
+  CHECK(limited.scope.when() == time_point(30s));
+  CHECK(limited.driven->timers().size() == 2);
+  limited.driven.advance(20s);
+  CHECK_FALSE(limited.running.done());
+  limited.scope.reschedule(time_point::max());
+  CHECK(limited.scope.when() == time_point::max());
+  CHECK(limited.driven->timers().size() == 1);
+  limited.driven.advance(30s);
+  CHECK(limited.how == "value");
+  CHECK_FALSE(limited.scope.expired());
 }
 
 TEST_CASE("a deadline that is moved to a moment soon fires then", "[timeout-17]") {
   for (const time_point when : {time_point(1020ms), time_point(0s), time_point(-1s)}) {
-    manual_loop driven;
-    timeout_scope scope(time_point(10s));
-    std::string how;
-    int cancelling = -1;
-    const auto running = driven.create_task(in_scope(scope, sleep_of(50s), how, cancelling));
-    driven.advance(1s);
-    scope.reschedule(when);
-    CHECK(scope.when() == when);
-    driven.advance(20ms);
-    CHECK(how == timed_out);
-    CHECK(scope.expired());
-    CHECK(driven->timers().empty());
-    CHECK(running.done());
+    limited_task limited(time_point(10s), sleep_of(50s));
+    limited.driven.advance(1s);
+    limited.scope.reschedule(when);
+    CHECK(limited.scope.when() == when);
+    limited.driven.advance(20ms);
+    CHECK(limited.how == timed_out);
+    CHECK(limited.scope.expired());
+    CHECK(limited.driven->timers().empty());
+    CHECK(limited.running.done());
   }
 }
 
 TEST_CASE("a deadline that has been moved twice into the past fires once", "[timeout-17]") {
-  manual_loop driven;
-  timeout_scope scope(time_point(10s));
-  std::string how;
-  int cancelling = -1;
-  const auto running = driven.create_task(in_scope(scope, sleep_of(50s), how, cancelling));
-  driven.advance(1s);
-  scope.reschedule(time_point(0s));
-  scope.reschedule(time_point(0s));
-  driven.run_until_idle();
-  CHECK(how == timed_out);
-  CHECK(cancelling == 0);
-  CHECK_THROWS_AS(scope.reschedule(time_point(20s)), invalid_state);
+  limited_task limited(time_point(10s), sleep_of(50s));
+  limited.driven.advance(1s);
+  limited.scope.reschedule(time_point(0s));
+  limited.scope.reschedule(time_point(0s));
+  limited.driven.run_until_idle();
+  CHECK(limited.how == timed_out);
+  CHECK(limited.cancelling == 0);
+  CHECK_THROWS_AS(limited.scope.reschedule(time_point(20s)), invalid_state);
 }
 
 TEST_CASE("a scope is used once", "[timeout-19]") {
@@ -361,42 +351,30 @@ TEST_CASE("a time-out needs a task", "[timeout-19]") {
 TEST_CASE("a deadline that comes after the result, before the task resumes, times out",
           "[timeout-21]") {
   manual_loop driven;
-  std::optional<promise<int>> gate;
-  std::optional<future<int>> result;
-  driven->call_soon([&] {
-    gate.emplace();
-    result.emplace(gate->get_future());
-  });
-  driven.step();
+  promised_future<int> awaited(driven);
   timeout_scope scope(time_point(1h));
-  const auto running = driven.create_task(scope.run(await_future(*result)));
+  const auto running = driven.create_task(scope.run(await_future(*awaited)));
   driven.run_until_idle();
   driven->call_soon([&] {
     scope.reschedule(time_point(0s));  // fires in the next round, before the task resumes
-    gate->set_value(1);
+    awaited.promised->set_value(1);
     CHECK_FALSE(scope.expired());
   });
   driven.run_until_idle();
   REQUIRE(running.done());
   CHECK_THROWS_AS(running.result(), timeout_error);
-  CHECK(result->result() == 1);
+  CHECK(awaited->result() == 1);
 }
 
 TEST_CASE("a result that comes after the deadline finds its future cancelled", "[timeout-21]") {
   manual_loop driven;
-  std::optional<promise<int>> gate;
-  std::optional<future<int>> result;
-  driven->call_soon([&] {
-    gate.emplace();
-    result.emplace(gate->get_future());
-  });
-  driven.step();
-  const auto running = driven.create_task(timeout_at(time_point(1s), await_future(*result)));
+  promised_future<int> awaited(driven);
+  const auto running = driven.create_task(timeout_at(time_point(1s), await_future(*awaited)));
   driven.run_until_idle();
   bool refused = false;
   driven->call_at(time_point(1s), [&] {
-    refused = gate->cancelled();
-    CHECK_THROWS_AS(gate->set_value(1), invalid_state);
+    refused = awaited.promised->cancelled();
+    CHECK_THROWS_AS(awaited.promised->set_value(1), invalid_state);
   });
   driven.advance(1s);
   CHECK(refused);

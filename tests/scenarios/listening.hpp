@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/spawn.hpp>
 #include <troupe/io/tcp.hpp>
 
 #include "scenarios/support.hpp"
@@ -34,6 +35,19 @@ class host : public actor<io::listener_events> {
  private:
   std::shared_ptr<guests> shared_;
   guests& all_;
+};
+
+/// A socket to listen with, and a host who waits for the guests that a listener with this socket will send.
+struct reception {
+  explicit reception(const io::endpoint& on = io::endpoint::loopback(0)) : listening(on) {}
+  reception(const reception&) = delete;
+  reception& operator=(const reception&) = delete;
+
+  std::shared_ptr<guests> shared = std::make_shared<guests>();
+  guests& all = *shared;
+  io::listening_socket listening;
+  io::endpoint where = listening.local();
+  actor_ref<io::listener_events> owner = spawn<host>(shared);
 };
 
 /// What a listening socket on `where` fails with, or no error.

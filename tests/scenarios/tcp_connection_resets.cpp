@@ -8,16 +8,35 @@
 using namespace troupe;
 using namespace troupe::testing;
 
+namespace {
+
+/// The peer resets, and the owner hears of that and of nothing else.
+coro<> reset_and_see_only_that(scene& on) {
+  co_await turns();
+  on.theirs.reset();
+  co_await see_the_end(on.pages);
+  CHECK(on.pages.order == "c");
+  CHECK(on.pages.reason == std::errc::connection_reset);
+}
+
+/// The peer answers a request that it does not read, and closes.
+coro<> answer_unread(scene& on) {
+  on.connection.tell(io::demand{SIZE_MAX});
+  on.connection.tell(text("a long request that the peer does not read"));
+  co_await poll_until([&] { return on.theirs.waiting() != 0; });
+  // Nothing of this is told to the connection before all of it has happened.
+  CHECK(on.theirs.send_now("no") == 2);
+  on.theirs.close();
+}
+
+}  // namespace
+
 // --- peers that end ----------------------------------------------------------------------------------------------------------
 
 TEST_CASE("a reset by the peer is noticed without credit") {
   auto body = []() -> coro<> {
     scene on;
-    co_await turns();
-    on.theirs.reset();
-    co_await see_the_end(on.pages);
-    CHECK(on.pages.order == "c");
-    CHECK(on.pages.reason == std::errc::connection_reset);
+    co_await reset_and_see_only_that(on);
   };
   run_scenario(body());
 }
@@ -26,11 +45,7 @@ TEST_CASE("a reset by the peer is noticed while credit waits for data") {
   auto body = []() -> coro<> {
     scene on;
     on.connection.tell(io::demand{100});
-    co_await turns();
-    on.theirs.reset();
-    co_await see_the_end(on.pages);
-    CHECK(on.pages.order == "c");
-    CHECK(on.pages.reason == std::errc::connection_reset);
+    co_await reset_and_see_only_that(on);
   };
   run_scenario(body());
 }
@@ -56,12 +71,7 @@ TEST_CASE(
     "an answer that a peer sends before it closes with our request unread is still delivered") {
   auto body = []() -> coro<> {
     scene on;
-    on.connection.tell(io::demand{SIZE_MAX});
-    on.connection.tell(text("a long request that the peer does not read"));
-    co_await poll_until([&] { return on.theirs.waiting() != 0; });
-    // Nothing of this is told to the connection before all of it has happened.
-    CHECK(on.theirs.send_now("no") == 2);
-    on.theirs.close();
+    co_await answer_unread(on);
     co_await see_the_end(on.pages);
     CHECK(on.pages.received == "no");
     CHECK(on.pages.closings == 1);
@@ -73,11 +83,7 @@ TEST_CASE(
 TEST_CASE("what arrived before a reset is delivered too when a write is what finds the reset") {
   auto body = []() -> coro<> {
     scene on;
-    on.connection.tell(io::demand{SIZE_MAX});
-    on.connection.tell(text("a long request that the peer does not read"));
-    co_await poll_until([&] { return on.theirs.waiting() != 0; });
-    CHECK(on.theirs.send_now("no") == 2);
-    on.theirs.close();
+    co_await answer_unread(on);
     const answered result = co_await ending(on.connection.ask(text("more of it"), infinite));
     CHECK(result.code == std::errc::connection_reset);
     co_await see_the_end(on.pages);

@@ -92,20 +92,17 @@ TEST_CASE("the port of a server that closed connections itself can be listened o
   auto body = []() -> coro<> {
     io::endpoint where;
     {
-      const auto shared = std::make_shared<guests>();
-      guests& all = *shared;
-      io::listening_socket listening(io::endpoint::loopback(0));
-      where = listening.local();
-      auto owner = spawn<host>(shared);
-      auto listener = spawn<io::tcp_listener>(std::move(listening), owner);
+      reception at;
+      where = at.where;
+      auto listener = spawn<io::tcp_listener>(std::move(at.listening), at.owner);
       peer guest = connect_peer(where.port());
-      co_await poll_until([&] { return all.count == 1; });
-      all.sockets.clear();  // this side closes first and keeps the address waiting
+      co_await poll_until([&] { return at.all.count == 1; });
+      at.all.sockets.clear();  // this side closes first and keeps the address waiting
       co_await guest.receive_all();
       guest.close();
       listener.stop();
       co_await turns();
-      owner.stop();
+      at.owner.stop();
       co_await turns();
     }
     const std::system_error error = failure_of_listening(where);
@@ -118,71 +115,57 @@ TEST_CASE("the port of a server that closed connections itself can be listened o
 
 TEST_CASE("a listener hands over each connection with the peer's address") {
   auto body = []() -> coro<> {
-    const auto shared = std::make_shared<guests>();
-    guests& all = *shared;
-    io::listening_socket listening(io::endpoint::loopback(0));
-    const io::endpoint where = listening.local();
-    auto owner = spawn<host>(shared);
-    spawn<io::tcp_listener>(std::move(listening), owner);
-    peer first = connect_peer(where.port());
-    peer second = connect_peer(where.port());
-    co_await poll_until([&] { return all.count == 2; });
-    CHECK(all.sockets[0].local() == where);
+    reception at;
+    spawn<io::tcp_listener>(std::move(at.listening), at.owner);
+    peer first = connect_peer(at.where.port());
+    peer second = connect_peer(at.where.port());
+    co_await poll_until([&] { return at.all.count == 2; });
+    CHECK(at.all.sockets[0].local() == at.where);
     sockaddr_in address{};
     socklen_t size = sizeof address;
     REQUIRE(::getsockname(first.native(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    CHECK(all.sockets[0].peer() == io::endpoint::loopback(ntohs(address.sin_port)));
-    CHECK_FALSE(all.sockets[0].peer() == all.sockets[1].peer());
-    all.sockets.clear();
+    CHECK(at.all.sockets[0].peer() == io::endpoint::loopback(ntohs(address.sin_port)));
+    CHECK_FALSE(at.all.sockets[0].peer() == at.all.sockets[1].peer());
+    at.all.sockets.clear();
   };
   run_scenario(body());
 }
 
 TEST_CASE("dropping an accepted message closes its connection") {
   auto body = []() -> coro<> {
-    const auto shared = std::make_shared<guests>();
-    guests& all = *shared;
-    all.keep = false;
-    io::listening_socket listening(io::endpoint::loopback(0));
-    peer guest = connect_peer(listening.local().port());
-    auto owner = spawn<host>(shared);
-    spawn<io::tcp_listener>(std::move(listening), owner);
+    reception at;
+    at.all.keep = false;
+    peer guest = connect_peer(at.where.port());
+    spawn<io::tcp_listener>(std::move(at.listening), at.owner);
     co_await guest.receive_all();
     CHECK(guest.at_end());
-    CHECK(all.count == 1);
+    CHECK(at.all.count == 1);
   };
   run_scenario(body());
 }
 
 TEST_CASE("connections accepted for an owner that is dead are closed") {
   auto body = []() -> coro<> {
-    const auto shared = std::make_shared<guests>();
-    guests& all = *shared;
-    io::listening_socket listening(io::endpoint::loopback(0));
-    const std::uint16_t port = listening.local().port();
-    auto owner = spawn<host>(shared);
-    spawn<io::tcp_listener>(std::move(listening), owner);
-    owner.stop();
+    reception at;
+    spawn<io::tcp_listener>(std::move(at.listening), at.owner);
+    at.owner.stop();
     co_await turns();
-    peer guest = connect_peer(port);
+    peer guest = connect_peer(at.where.port());
     co_await guest.receive_all();
     CHECK(guest.at_end());
-    CHECK(all.count == 0);
+    CHECK(at.all.count == 0);
   };
   run_scenario(body());
 }
 
 TEST_CASE("stopping a listener frees its port") {
   auto body = []() -> coro<> {
-    const auto shared = std::make_shared<guests>();
-    io::listening_socket listening(io::endpoint::loopback(0));
-    const io::endpoint where = listening.local();
-    auto owner = spawn<host>(shared);
-    auto listener = spawn<io::tcp_listener>(std::move(listening), owner);
+    reception at;
+    auto listener = spawn<io::tcp_listener>(std::move(at.listening), at.owner);
     co_await turns();
     listener.stop();
     co_await poll_until([&] { return listener.cell()->state() == internal::cell::life::dead; });
-    const std::system_error error = failure_of_listening(where);
+    const std::system_error error = failure_of_listening(at.where);
     CHECK_FALSE(error.code());
   };
   run_scenario(body());
@@ -190,15 +173,11 @@ TEST_CASE("stopping a listener frees its port") {
 
 TEST_CASE("a listener on another loop hands over connections that work here") {
   auto body = []() -> coro<> {
-    const auto shared = std::make_shared<guests>();
-    guests& all = *shared;
-    io::listening_socket listening(io::endpoint::loopback(0));
-    const std::uint16_t port = listening.local().port();
-    auto owner = spawn<host>(shared);
-    auto listener = spawn<io::tcp_listener>(place::on(1), std::move(listening), owner);
-    peer guest = connect_peer(port);
-    co_await poll_until([&] { return all.count == 1; });
-    spawn<echo_session>(std::move(all.sockets.front()));
+    reception at;
+    auto listener = spawn<io::tcp_listener>(place::on(1), std::move(at.listening), at.owner);
+    peer guest = connect_peer(at.where.port());
+    co_await poll_until([&] { return at.all.count == 1; });
+    spawn<echo_session>(std::move(at.all.sockets.front()));
     co_await guest.send("hello");
     const std::string got = co_await guest.receive(5);
     CHECK(got == "hello");
@@ -212,17 +191,13 @@ TEST_CASE("a listener on IPv6 accepts") {
     return;
   }
   auto body = []() -> coro<> {
-    const auto shared = std::make_shared<guests>();
-    guests& all = *shared;
-    io::listening_socket listening(io::endpoint("::1", 0));
-    const io::endpoint where = listening.local();
-    auto owner = spawn<host>(shared);
-    spawn<io::tcp_listener>(std::move(listening), owner);
-    const io::socket guest = co_await io::connect(where);
-    co_await poll_until([&] { return all.count == 1; });
-    CHECK(all.sockets[0].peer() == guest.local());
-    CHECK(all.sockets[0].peer().is_ipv6());
-    all.sockets.clear();
+    reception at(io::endpoint("::1", 0));
+    spawn<io::tcp_listener>(std::move(at.listening), at.owner);
+    const io::socket guest = co_await io::connect(at.where);
+    co_await poll_until([&] { return at.all.count == 1; });
+    CHECK(at.all.sockets[0].peer() == guest.local());
+    CHECK(at.all.sockets[0].peer().is_ipv6());
+    at.all.sockets.clear();
   };
   run_scenario(body());
 }
