@@ -2,6 +2,7 @@
 
 #include <troupe/actors/envelope.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/runtime/check.hpp>
 #include <troupe/runtime/outcome.hpp>
 
 #include <exception>
@@ -51,7 +52,9 @@ class reply_to {
     take()->answer_with(result);
   }
   /// Answers with an error, which is thrown at the asker's await.
+  /// Pre: an error.
   void fail(std::exception_ptr error) noexcept {
+    expects(error != nullptr, "a reply was to fail with an error that is none");
     if (slot_ != nullptr) take()->fail(std::move(error));
   }
 

@@ -18,7 +18,9 @@ concept coroutine_function =
     std::is_invocable_v<Function&, Args...> && is_coro<std::invoke_result_t<Function&, Args...>>;
 
 /// Runs the coroutine that `function(arguments...)` makes, with the function kept in a frame of its own until that has ended: a
-/// lambda that captures may be passed as a temporary. The arguments are by reference, to what outlives the coroutine.
+/// lambda that captures by reference may be passed as a temporary. The arguments are by reference, to what outlives the coroutine.
+/// (One that captures by value what has a destructor is to be named, for g++ 12 destroys it twice; see
+/// docs/decisions/0003-coroutine-transfer.md.)
 template <class Function, class... Args>
   requires coroutine_function<Function, Args&...>
 auto kept(Function function, Args&... arguments) -> std::invoke_result_t<Function&, Args&...> {

@@ -4,7 +4,12 @@ namespace troupe {
 
 void cancel_scope::begin() {
   enter();
-  arm();
+  try {
+    arm();
+  } catch (...) {
+    leave(false);
+    throw;
+  }
 }
 
 void cancel_scope::end(std::exception_ptr error) {

@@ -54,9 +54,10 @@ class cancel_scope : private internal::scope, private timer {
   template <internal::body_for<cancel_scope> Body>
   auto run(Body body) -> coro<internal::maybe<internal::result_of_body<Body, cancel_scope>>> {
     auto running = internal::body_of(std::move(body), *this);
+    auto ending = running.ending();  // which throws for one that was awaited before
     begin();
     const run_guard guard{*this};
-    auto& ended = co_await running.ending();
+    auto& ended = co_await ending;
     end(ended.failure());
     if constexpr (std::is_void_v<internal::result_of_body<Body, cancel_scope>>) {
       co_return ended.has_value();

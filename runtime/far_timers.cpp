@@ -93,7 +93,7 @@ void far_timers::remove(std::size_t place) noexcept {
     last.item->place_ = place;
   }
   if (from.size() == 0) levels_[number]->mark_empty(index);
-  // `next_` may be too early now, which costs one look.
+  // `next_` may be too early now, which costs one look of `take_next`.
   --count_;
 }
 
@@ -139,9 +139,11 @@ void far_timers::spread(int number, std::size_t index) {
   }
 }
 
-void far_timers::take_next(void (*take)(void* context, const timer_entry& entry), void* context) {
+void far_timers::take_next(time_point limit, void (*take)(void* context, const timer_entry& entry),
+                           void* context) {
   for (;;) {
     find_next();
+    if (next_ > limit) return;  // what was to come first has been cancelled, or is in a coarse slot
     if (next_ == time_point::max()) {
       take_all(take, context);  // what is due at the end of time
       return;

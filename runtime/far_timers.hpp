@@ -43,15 +43,19 @@ class far_timers {
   std::size_t size() const noexcept { return count_; }
   /// Nothing earlier is kept here.
   time_point begin() const noexcept { return begin_; }
-  /// The start of the earliest slot that may hold something. Pre: not empty.
+  /// The start of the earliest slot that may hold something: no timer here is due before. Pre: not empty.
   time_point next() const noexcept { return next_; }
+  /// Starts anew. Pre: empty.
+  void begin_at(time_point begin) noexcept { begin_ = slot_start(begin); }
 
   /// Pre: due at `begin()` or later. Errors: std::bad_alloc.
   void add(const timer_entry& added);
   /// Takes out the timer that was given `place`.
   void remove(std::size_t place) noexcept;
-  /// Takes out the earliest slot and calls `take(context, entry)` for each in it; `begin()` is then behind it. Pre: not empty.
-  void take_next(void (*take)(void* context, const timer_entry& entry), void* context);
+  /// Takes out the earliest slot, if it begins at `limit` or before, and calls `take(context, entry)` for each in it; `begin()` is
+  /// then behind it. Afterwards `next()` is exact. Pre: not empty.
+  void take_next(time_point limit, void (*take)(void* context, const timer_entry& entry),
+                 void* context);
   /// Takes out all.
   void take_all(void (*take)(void* context, const timer_entry& entry), void* context);
 

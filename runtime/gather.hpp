@@ -74,7 +74,6 @@ template <class Handle>
 struct awaited_as {
   using handle = Handle;
   using result = typename Handle::value_type;
-  using value = typename outcome<result>::value_type;
   /// Errors: `invalid_state` for one of another loop.
   static handle from(handle given) {
     expect_of_this_loop(given.base());
@@ -181,7 +180,7 @@ class gather_state final : public typed_future<Results>,
 
   void finish(const future_base* told) noexcept override {
     if (this->cancel_requested_) {
-      end_as_cancelled();
+      fail_as_cancelled();
       return;
     }
     try {
@@ -206,7 +205,7 @@ class gather_state final : public typed_future<Results>,
     this->result_.set_error(failed.error());
     this->complete(future_base::status::error);
   }
-  void end_as_cancelled() noexcept {
+  void fail_as_cancelled() noexcept {
     this->result_.set_error(cancelled_error({}));
     this->complete(future_base::status::error);
   }

@@ -293,7 +293,7 @@ void loop::sleep() {
   };
   const bool has_timers = timers_.size() != 0;
   const time_point deadline =
-      has_timers ? std::max(timers_.earliest(), rested_until_) : time_point::max();
+      has_timers ? std::max(timers_.next_look(), rested_until_) : time_point::max();
   backend_->wait(deadline, run_some, this);
   const bool woken = inbox_.end_sleep();
   spinning_ = false;

@@ -6,6 +6,9 @@
 #include <bit>
 #include <new>
 
+// Of the leak checker, where there is one: it does not look into pages that are not the heap's unless it is told of them.
+extern "C" [[gnu::weak]] void __lsan_register_root_region(const void* start, std::size_t size);
+
 namespace troupe::internal {
 
 namespace {
@@ -103,6 +106,7 @@ class quarry {
     ::munmap(start, before);
     if (before != huge_page) ::munmap(page_ + huge_page, huge_page - before);
     ::madvise(page_, huge_page, MADV_HUGEPAGE);  // a wish: without huge pages small ones do
+    if (__lsan_register_root_region != nullptr) __lsan_register_root_region(page_, huge_page);
     left_ = huge_page;
   }
 

@@ -44,13 +44,13 @@ void scope::enter() {
   task_base* const current = task_base::current();
   if (current == nullptr)
     throw invalid_state("a scope is run in a task, and none runs here: use create_task or run");
-  if (std::exchange(used_, true))
-    throw invalid_state("a scope has been run before: make another one for each run");
+  if (used_) throw invalid_state("a scope has been run before: make another one for each run");
+  bind(*current);  // before anything changes, for it may throw
+  used_ = true;
   task_ = current;
   parent_ = std::exchange(current->rare().scope, this);
   // A request that is still to be delivered will be in here, and is then one that came from outside.
   cancelling_before_ = current->requests_let_through() - (current->is_due(task_base::kept) ? 1 : 0);
-  bind(*current);
   update(*current);
 }
 

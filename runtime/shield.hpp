@@ -30,15 +30,7 @@ class shield_state final : public typed_future<T>,
     }
   }
 
-  bool cancel(std::string_view reason) noexcept override {
-    if (this->done()) {
-      this->retrieved_ = true;
-      return false;
-    }
-    this->keep_reason(reason);
-    this->complete(future_base::status::cancelled);
-    return true;
-  }
+  bool cancel(std::string_view reason) noexcept override { return this->end_as_cancelled(reason); }
   void each_part(const callable<void(const future_base&)>& visit) const override {
     visit(inner_.base());
   }

@@ -109,12 +109,12 @@ void task_group::enter() {
   if (current == nullptr)
     throw invalid_state(
         "a task_group is run in a task, and none runs here: use create_task or run");
-  if (std::exchange(used_, true))
-    throw invalid_state("a task_group has been run before: make another one for each run");
+  if (used_) throw invalid_state("a task_group has been run before: make another one for each run");
+  internal::scope::bind(*current);  // before anything changes, for it may throw
+  used_ = true;
   parent_ = current;
   around_ = internal::scope::innermost(*current);
   cancelling_before_ = current->requests_let_through();
-  internal::scope::bind(*current);
   if (cancel_called_) {
     aborting_ = true;
     interrupt_parent();

@@ -38,9 +38,10 @@ class task_group {
   template <internal::body_for<task_group> Body>
   coro<> run(Body body) {
     auto running = internal::body_of(std::move(body), *this);
+    auto ending = running.ending();  // which throws for one that was awaited before
     enter();
     const run_guard guard{*this};
-    auto& ended = co_await running.ending();
+    auto& ended = co_await ending;
     auto exiting = exit(ended.failure());
     co_await exiting;
   }

@@ -10,12 +10,17 @@ void timeout_scope::enter() {
   task_base* const current = task_base::current();
   if (current == nullptr)
     throw invalid_state("a timeout is run in a task, and none runs here: use create_task or run");
+  internal::scope::bind(*current);  // before anything changes, for it may throw
   task_ = current;
   around_ = internal::scope::innermost(*current);
   cancelling_before_ = current->requests_let_through();
   state_ = state::entered;
-  internal::scope::bind(*current);
-  arm();
+  try {
+    arm();
+  } catch (...) {
+    internal::scope::unbind(*current);
+    throw;
+  }
 }
 
 void timeout_scope::arm() {

@@ -40,9 +40,10 @@ class timeout_scope : private timer {
   template <internal::body_for<timeout_scope> Body>
   auto run(Body body) -> coro<internal::result_of_body<Body, timeout_scope>> {
     auto running = internal::body_of(std::move(body), *this);
+    auto ending = running.ending();  // which throws for one that was awaited before
     enter();
     const run_guard guard{*this};
-    auto& ended = co_await running.ending();
+    auto& ended = co_await ending;
     leave(ended.failure());
     co_return ended.take();
   }

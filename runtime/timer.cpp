@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 namespace troupe {
 
@@ -34,10 +35,15 @@ void timer_queue::into_heap(void* self, const entry& value) {
 
 /// The heap is large: what is not near stays out of it.
 void timer_queue::arm_far(const entry& value) {
-  if (far_ == nullptr) {
+  if (far_count() == 0) {
     const time_point near =
         now_ != time_point::min() ? now_ : std::min(heap_[0].deadline, value.deadline);
-    far_ = new internal::far_timers(std::max(near, time_point{}) + near_enough);
+    const time_point begin = std::max(near, time_point{}) + near_enough;
+    if (far_ == nullptr) {
+      far_ = new internal::far_timers(begin);
+    } else {
+      far_->begin_at(begin);
+    }
   }
   if (value.deadline < far_->begin()) {
     into_heap(this, value);
@@ -46,7 +52,11 @@ void timer_queue::arm_far(const entry& value) {
   }
 }
 
-void timer_queue::take_next_slot() { far_->take_next(&timer_queue::into_heap, this); }
+void timer_queue::take_next_slot(time_point limit) {
+  // Not beyond the one that is known to come first: what is armed from then on may be due before.
+  const time_point first = size_ != 0 ? std::min(limit, heap_[0].deadline) : limit;
+  far_->take_next(first, &timer_queue::into_heap, this);
+}
 
 void timer_queue::grow() {
   const std::size_t capacity = capacity_ == 0 ? 64 : capacity_ * 2;
@@ -78,7 +88,7 @@ std::size_t timer_queue::fire_due(time_point now) {
   // What a fired timer arms belongs to a later round, even when it is due at once, and comes behind all that are due now.
   const std::uint64_t last = armed_;
   firing_at_ = now;
-  while (size() != 0 && earliest() <= now && heap_[0].order < last) {
+  while (due(now) && heap_[0].order < last) {
     timer& item = *heap_[0].item;
     remove_at(0);
     if (size_ != 0) __builtin_prefetch(heap_[0].item, 1);
@@ -93,6 +103,7 @@ std::size_t timer_queue::fire_due(time_point now) {
 void timer_queue::clear(timer::function forgotten) noexcept {
   settle(time_point::min());
   if (far_ != nullptr) far_->take_all(&timer_queue::into_heap, this);
+  delete std::exchange(far_, nullptr);
   while (size_ != 0) {
     timer& item = *heap_[--size_].item;
     item.place_ = timer::idle_place;

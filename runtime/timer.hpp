@@ -101,15 +101,24 @@ class timer_queue {
   bool has_lazy() const noexcept { return lazy_ != nullptr; }
 
   /// Whether one with a deadline is due at `now`.
-  bool due(time_point now) { return size() != 0 && earliest() <= now; }
+  bool due(time_point now) {
+    bring_near(now);
+    return size_ != 0 && heap_[0].deadline <= now;
+  }
 
   /// Gives the lazy timers their deadlines, counted from `now`.
   void settle(time_point now);
 
   /// The earliest deadline. Pre: `settle` was called and `size() != 0`.
+  /// Cost: looks as far ahead as that is, and from then on what is armed for before it pays O(log n); for a clock that jumps there.
   time_point earliest() {
-    bring_near();
+    bring_near(time_point::max());
     return heap_[0].deadline;
+  }
+  /// When to look again: the earliest deadline, or somewhat earlier when that is far off. Pre: as of `earliest`.
+  time_point next_look() const noexcept {
+    const time_point near = size_ != 0 ? heap_[0].deadline : time_point::max();
+    return far_count() != 0 && far_->next() < near ? far_->next() : near;
   }
 
   /// Forgets all timers and tells `forgotten` of each; none of them is armed any more.
@@ -141,12 +150,13 @@ class timer_queue {
   void grow();
   void arm_far(const entry& value);
   std::size_t far_count() const noexcept { return far_ != nullptr ? far_->size() : 0; }
-  /// Sees to it that the earliest of all is in the heap. Pre: there is one.
-  void bring_near() {
-    while (far_count() != 0 && (size_ == 0 || heap_[0].deadline >= far_->next())) [[unlikely]]
-      take_next_slot();
+  /// Sees to it that the earliest of those due at `limit` or before is in the heap.
+  void bring_near(time_point limit) {
+    while (far_count() != 0 && far_->next() <= limit &&
+           (size_ == 0 || heap_[0].deadline >= far_->next())) [[unlikely]]
+      take_next_slot(limit);
   }
-  void take_next_slot();
+  void take_next_slot(time_point limit);
   static void into_heap(void* self, const entry& value);
 
   entry* heap_ = nullptr;

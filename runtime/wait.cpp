@@ -71,7 +71,7 @@ coro<> until_done(future_base& target) {
 }
 
 void throw_nothing_to_wait_for() {
-  throw std::invalid_argument("wait and as_completed need at least one task or future");
+  throw std::invalid_argument("wait needs at least one task or future");
 }
 
 }  // namespace troupe::internal

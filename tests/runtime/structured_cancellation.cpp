@@ -5,6 +5,7 @@
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/cancel_scope.hpp>
+#include <troupe/runtime/scope.hpp>
 #include <troupe/runtime/shield.hpp>
 #include <troupe/runtime/task_group.hpp>
 #include <troupe/runtime/timeout.hpp>
@@ -264,4 +265,39 @@ TEST_CASE("a task of a group may be cancelled everywhere without a trace") {
   stop_member_everywhere(&nested_groups);
   stop_member_everywhere(&groups_in_limits);
   stop_member_everywhere(&gathered_groups);
+}
+
+TEST_CASE(
+    "a scope, a time limit or a group that is given a coroutine which was awaited leaves nothing "
+    "behind") {
+  auto attempt = [](auto& scope) -> coro<std::string> {
+    auto used = rounds(1);
+    co_await used;
+    auto running = scope.run(std::move(used));
+    co_return co_await ending(std::move(running));
+  };
+  auto body = [&]() -> coro<std::string> {
+    cancel_scope stretch;
+    stretch.cancel();
+    timeout_scope limit(1s);
+    task_group group;
+    group.cancel();
+    std::string log;
+    {
+      auto one = attempt(stretch);
+      log += co_await one + "\n";
+      auto other = attempt(limit);
+      log += co_await other + "\n";
+      auto third = attempt(group);
+      log += co_await third + "\n";
+    }
+    // Nothing of them is left: no request, no pressed scope, nothing that keeps the task on its loop.
+    co_await sleep(2s);
+    log += std::to_string(current_task().cancelling());
+    log += troupe::internal::scope::bound(*task_base::current()) ? " bound" : " free";
+    co_return log;
+  };
+  const std::string error =
+      "error: await of a coro that was awaited before; call the function again\n";
+  CHECK(testing::run(body()) == error + error + error + "0 free");
 }

@@ -365,3 +365,39 @@ TEST_CASE("a timer at the end of time waits behind many others, and does not han
   queue.cancel(*timers.back());
   CHECK(queue.empty());
 }
+
+TEST_CASE(
+    "looking for the next timer takes nothing out of its slot, whatever was cancelled before") {
+  timer_queue queue;
+  std::vector<int> log;
+  constexpr int few = 200;
+  std::vector<std::unique_ptr<numbered>> timers;
+  for (int number = 0; number < 2 * few + 1; ++number)
+    timers.push_back(std::make_unique<numbered>(log, number));
+  const time_point now = start + 1s;
+  queue.settle(now);
+  for (int number = 0; number < few; ++number)
+    queue.arm(*timers[static_cast<std::size_t>(number)], now + 1h + 1us * number);
+  // Whoever sleeps looks again in time, but need not know the very moment.
+  CHECK(queue.next_look() <= now + 1h);
+  CHECK(queue.next_look() > now);
+  numbered& cancelled_one = *timers[2 * few];
+  queue.arm(cancelled_one, now + 5s);
+  CHECK(queue.next_look() <= now + 5s);
+  queue.cancel(cancelled_one);
+  CHECK_FALSE(queue.due(now + 10s));
+  CHECK(queue.next_look() > now + 10s);
+  // What is armed for before that comes before it.
+  for (int number = few; number < 2 * few; ++number)
+    queue.arm(*timers[static_cast<std::size_t>(number)], now + 10s + 1ms * (2 * few - number));
+  CHECK(queue.fire_due(now + 20s) == few);
+  std::vector<int> expected;
+  for (int number = 2 * few - 1; number >= few; --number) expected.push_back(number);
+  CHECK(log == expected);
+  log.clear();
+  expected.clear();
+  for (int number = 0; number < few; ++number) expected.push_back(number);
+  CHECK(queue.fire_due(now + 2h) == few);
+  CHECK(log == expected);
+  CHECK(queue.empty());
+}
