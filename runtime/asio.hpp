@@ -37,7 +37,8 @@ asio::io_context& asio_context();
 /// exception it ends with; `cancelled`.
 /// Cancel: asks the operation to end, by asio's cancellation slot, and throws `cancelled` when it then fails; one that succeeds
 /// all the same gives its result, and the cancellation comes at the next suspension. An operation that takes no cancellation
-/// slot is waited for.
+/// slot is waited for. One that asio destroys without ending it waits until it is cancelled. The object that it is of has to outlive it: asking it to end
+/// goes there.
 /// Cost: one allocation beside asio's.
 struct use_troupe_token {};
 inline constexpr use_troupe_token use_troupe{};
@@ -51,8 +52,13 @@ struct asio_operation : ref_count {
   void let_go() noexcept {
     if (drop()) delete this;
   }
+  /// Asks the operation to end, if asio still has it: what was destroyed with its object cannot be asked.
+  void ask_to_end() {
+    if (in_progress) signal.emit(asio::cancellation_type::terminal);
+  }
 
   asio::cancellation_signal signal;
+  bool in_progress = true;  ///< asio has neither ended nor destroyed it
   suspension* waiter = nullptr;
   void (*wake)(suspension&) noexcept = nullptr;
   std::optional<std::tuple<Results...>> results;
@@ -68,7 +74,9 @@ class asio_handler {
       : operation_(std::exchange(other.operation_, nullptr)) {}
   asio_handler& operator=(asio_handler&&) = delete;
   ~asio_handler() {
-    if (operation_ != nullptr) operation_->let_go();
+    if (operation_ == nullptr) return;
+    operation_->in_progress = false;
+    operation_->let_go();
   }
 
   cancellation_slot_type get_cancellation_slot() const noexcept {
@@ -76,6 +84,7 @@ class asio_handler {
   }
 
   void operator()(Results... results) {
+    operation_->in_progress = false;
     operation_->results.emplace(std::move(results)...);
     if (operation_->waiter != nullptr) operation_->wake(*operation_->waiter);
   }
@@ -118,7 +127,7 @@ class asio_wait final : public suspension {
   ~asio_wait() {
     if (operation_ == nullptr) return;
     operation_->waiter = nullptr;
-    if (waiting()) operation_->signal.emit(asio::cancellation_type::terminal);
+    if (waiting()) operation_->ask_to_end();
     operation_->let_go();
   }
 
@@ -138,7 +147,7 @@ class asio_wait final : public suspension {
     }
   }
   auto await_resume() {
-    if (operation_ == nullptr) {
+    if (operation_ == nullptr || !operation_->results) {
       finish();
       throw_cancelled();
     }
@@ -156,13 +165,13 @@ class asio_wait final : public suspension {
   }
 
   bool cancel() noexcept override {
-    if (operation_ == nullptr) {
+    if (operation_ == nullptr || (!operation_->in_progress && !operation_->results)) {
       wake_cancelled();
       return true;
     }
     asked_to_end_ = true;
     // Kept by the task: how the operation ends decides.
-    operation_->signal.emit(asio::cancellation_type::terminal);
+    operation_->ask_to_end();
     return false;
   }
   std::string_view what() const noexcept override { return "an operation of asio"; }

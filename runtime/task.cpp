@@ -162,6 +162,7 @@ void task_base::destroy_pending() noexcept {
   internal::this_thread.current_task = outer;
   resume_at_ = nullptr;
   waiting_ = nullptr;
+  on_ended(status::cancelled);  // a handler's task gives back the request that it had in hand
   complete(status::cancelled);
 }
 

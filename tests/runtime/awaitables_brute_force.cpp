@@ -20,6 +20,7 @@
 #include <asio/write.hpp>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,11 @@ using namespace troupe::testing;
 
 namespace {
 
+using numbers = asio::experimental::channel<void(asio::error_code, int)>;
+
 struct stage {
-  int alive = 0;  ///< frames and results that live
+  std::optional<numbers> between;  ///< outlives the operations that frames wait for
+  int alive = 0;                   ///< frames and results that live
   int begun = 0;
   int ended = 0;
   bool wrong = false;
@@ -180,34 +184,26 @@ coro<> posts_of_asio(stage&) {
   for (int turn = 0; turn < 3; ++turn) co_await asio::post(asio_context(), use_troupe);
 }
 
-using numbers = asio::experimental::channel<void(asio::error_code, int)>;
-
-coro<> send_all(stage& with, numbers& to) {
+coro<> send_all(stage& with) {
   const counted frame(with.alive);
   for (int number = 0; number < 3; ++number)
-    co_await to.async_send(asio::error_code(), number, use_troupe);
+    co_await with.between->async_send(asio::error_code(), number, use_troupe);
 }
 
 coro<> channels_of_asio(stage& with) {
   const counted frame(with.alive);
-  numbers between(asio_context(), 0);
-  auto sender = create_task(send_all(with, between));
+  with.between.emplace(asio_context(), 0);
+  auto sender = create_task(send_all(with));
   try {
     for (int number = 0; number < 3; ++number) {
-      const int got = co_await between.async_receive(use_troupe);
+      const int got = co_await with.between->async_receive(use_troupe);
       with.wrong |= got != number;
     }
   } catch (const cancelled&) {
     sender.cancel();
+    throw;
   }
-  // The channel goes with this frame.
-  while (!sender.done()) {
-    try {
-      co_await sleep(0s);
-    } catch (const cancelled&) {
-      sender.cancel();
-    }
-  }
+  co_await sender;
 }
 
 coro<> sockets_of_asio(stage& with) {
