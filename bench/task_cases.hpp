@@ -57,10 +57,11 @@ class cpu_stopwatch {
 };
 
 // `fire(delays)` arms a timer for each of the delays, waits until all have fired, and returns the
-// processor's time for it. A tenth of them, within a tenth of a second, warm up.
+// processor's time for it. As many warm up: memory that a process touches for the first time costs what the machine below it
+// takes to find some, which has nothing to do with timers and differs tenfold from hour to hour.
 template <class Fire>
 double per_fired_timer(Fire fire) {
-  fire(random_delays(timers / 10, second / 10));
+  fire(random_delays(timers, second));
   return fire(random_delays(timers, second)) / static_cast<double>(timers);
 }
 

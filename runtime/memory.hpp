@@ -43,6 +43,7 @@ void disable_pool() noexcept;
     free_list& list = free_lists[index];
     if (free_block* block = list.head) [[likely]] {
       list.head = block->next;
+      __builtin_prefetch(list.head, 1);  // freed long ago, it is in no cache any more
       ++list.room;
       return block;
     }

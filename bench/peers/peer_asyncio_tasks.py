@@ -125,8 +125,8 @@ async def fire(delays):
 
 
 async def fire_timers():
-    """A tenth of the timers, within a tenth of the time, warm up."""
-    await fire(random_delays(TIMERS // 10, FIRE_WITHIN // 10))
+    """As many warm up."""
+    await fire(random_delays(TIMERS, FIRE_WITHIN))
     return await fire(random_delays(TIMERS, FIRE_WITHIN)) / TIMERS * 1e9
 
 

@@ -55,8 +55,8 @@ cases() ->
 measure("idle", _, _) ->
     {"bytes", idle()};
 measure("timers-fire", _, _) ->
-    %% A tenth of the timers, within a tenth of a second, warm up.
-    fire(random_delays(?TIMERS div 10, 100)),
+    %% As many warm up.
+    fire(random_delays(?TIMERS, 1000)),
     {"ns", fire(random_delays(?TIMERS, 1000)) / ?TIMERS};
 measure(Case, Loops, Seconds) ->
     {First, Limit} =

@@ -144,9 +144,9 @@ func fire(delays []time.Duration) time.Duration {
 	return cpuTime() - start
 }
 
-// fireTimers warms up with a tenth of the timers, within a tenth of a second.
+// fireTimers warms up with as many.
 func fireTimers() float64 {
-	fire(randomDelays(timers/10, time.Second/10))
+	fire(randomDelays(timers, time.Second))
 	return float64(fire(randomDelays(timers, time.Second)).Nanoseconds()) / timers
 }
 
