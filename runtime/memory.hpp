@@ -35,7 +35,7 @@ void deallocate_slow(void* block, std::size_t size) noexcept;
 void enable_pool() noexcept;
 void disable_pool() noexcept;
 
-/// Cost: five instructions when the list has a block.
+/// Cost: six instructions when the list has a block.
 /// Errors: std::bad_alloc.
 [[gnu::always_inline]] inline void* allocate(std::size_t size) {
   const std::size_t index = (size - 1) / pool_granule;
