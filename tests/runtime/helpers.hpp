@@ -48,6 +48,18 @@ inline coro<> rounds(int count) {
 
 inline coro<> sleep_of(duration delay) { co_await sleep(delay); }
 
+/// Waits to be cancelled, and notes in `log` that it was when it has cleaned up, for a second.
+inline coro<> wait_and_clean_up(journal& log) {
+  bool stopped = false;
+  try {
+    co_await sleep(infinite);
+  } catch (const cancelled&) {
+    stopped = true;
+  }
+  co_await sleep(1s);
+  log.push_back(stopped ? "cleaned up" : "went on");
+}
+
 inline coro<> fail_after(duration delay, std::string text) {
   co_await sleep(delay);
   throw std::runtime_error(text);

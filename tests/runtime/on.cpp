@@ -203,7 +203,7 @@ TEST_CASE("a task that is away and refuses to end is given a second notice there
     co_await sleep(1ms);
   };
   run_options options = several(log, 2);
-  options.shutdown_timeout = 1s;  // the first is waited for, the second is room for a slow machine
+  options.shutdown_timeout = 2s;  // the first is waited for, the second is room for a slow machine
   troupe::run(body(), options);
   CHECK(notices == 2);
   CHECK(log.text() == "");

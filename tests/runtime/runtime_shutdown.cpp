@@ -50,18 +50,8 @@ void start_on(loop& other, const Make& make) {
 
 TEST_CASE("tasks left over are cancelled at the end, and may clean up") {
   journal log;
-  auto left_over = [&]() -> coro<> {
-    bool stopped = false;
-    try {
-      co_await sleep(infinite);
-    } catch (const cancelled&) {
-      stopped = true;
-    }
-    co_await sleep(1s);
-    log.push_back(stopped ? "cleaned up" : "went on");
-  };
   auto body = [&]() -> coro<> {
-    create_task(left_over());
+    create_task(wait_and_clean_up(log));
     co_await sleep(1s);
   };
   testing::run(body());

@@ -375,18 +375,8 @@ TEST_CASE("a task cancelled for good does not wait for a task that swallows the 
 
 TEST_CASE("a cancelled task may clean up with awaits") {
   journal log;
-  auto clean_up = [&]() -> coro<> {
-    bool stopped = false;
-    try {
-      co_await sleep(infinite);
-    } catch (const cancelled&) {
-      stopped = true;
-    }
-    co_await sleep(1s);
-    log.push_back(stopped ? "cleaned up" : "went on");
-  };
   auto body = [&]() -> coro<> {
-    const auto made = create_task(clean_up());
+    const auto made = create_task(wait_and_clean_up(log));
     co_await sleep(0s);
     made.cancel();
     co_await made;
