@@ -2,6 +2,7 @@
 
 #include <troupe/runtime/memory.hpp>
 #include <troupe/runtime/timer.hpp>
+#include <troupe/runtime/timer_run.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -38,6 +39,15 @@ timer_entry far_timers::slot::pop() noexcept {
     last_ = size_ != 0 ? blocks_[size_ / block_size - 1] : nullptr;
   }
   return last;
+}
+
+/// Fetches the block behind the one that begins at `position`, if one does.
+void far_timers::slot::prefetch_behind(std::uint32_t position) const noexcept {
+  constexpr std::size_t cache_line = 64;
+  if (position % block_size != 0 || position + block_size >= size_) return;
+  const auto* const block = reinterpret_cast<const char*>(blocks_[position / block_size + 1]);
+  for (std::size_t at = 0; at < block_size * sizeof(timer_entry); at += cache_line)
+    __builtin_prefetch(block + at);
 }
 
 void far_timers::slot::clear() noexcept {
@@ -139,13 +149,12 @@ void far_timers::spread(int number, std::size_t index) {
   }
 }
 
-void far_timers::take_next(time_point limit, void (*take)(void* context, const timer_entry& entry),
-                           void* context) {
+void far_timers::take_next(time_point limit, timer_run& into) {
   for (;;) {
     find_next();
     if (next_ > limit) return;  // what was to come first has been cancelled, or is in a coarse slot
     if (next_ == time_point::max()) {
-      take_all(take, context);  // what is due at the end of time
+      take_all(into);  // what is due at the end of time
       return;
     }
     begin_ = std::max(begin_, slot_start(next_));
@@ -177,14 +186,16 @@ void far_timers::take_next(time_point limit, void (*take)(void* context, const t
   const std::size_t index = (ticks(begin_) >> shifts[0]) % slots_of(0);
   slot& from = slot_at(0, index);
   for (std::uint32_t position = 0; position < from.size(); ++position) {
+    from.prefetch_behind(position);
     if (position + prefetched < from.size()) {
       // The timer, and what it is part of, which mostly goes on behind it.
       const timer* const ahead = from[position + prefetched].item;
       __builtin_prefetch(ahead, 1);
       __builtin_prefetch(ahead + 3, 1);
     }
-    take(context, from[position]);
+    into.add(from[position]);
   }
+  into.sort();
   count_ -= from.size();
   from.clear();
   levels_[0]->mark_empty(index);
@@ -192,17 +203,17 @@ void far_timers::take_next(time_point limit, void (*take)(void* context, const t
   find_next();
 }
 
-void far_timers::take_all(void (*take)(void* context, const timer_entry& entry), void* context) {
+void far_timers::take_all(timer_run& into) {
   for (level* const each : levels_) {
     if (each == nullptr) continue;
     for (std::size_t index = 0; index < each->slots; ++index) {
       slot& one = each->all[index];
-      for (std::uint32_t position = 0; position < one.size(); ++position)
-        take(context, one[position]);
+      for (std::uint32_t position = 0; position < one.size(); ++position) into.add(one[position]);
       one.clear();
       each->mark_empty(index);
     }
   }
+  into.sort();
   count_ = 0;
   next_ = time_point::max();
 }

@@ -11,6 +11,8 @@ struct timer;
 
 namespace internal {
 
+class timer_run;
+
 /// A timer that is armed: its deadline, and its number in the order of arming, which settles ties.
 struct timer_entry {
   time_point deadline;
@@ -23,9 +25,9 @@ struct timer_entry {
 };
 
 /// Timers whose time is far off, in no order but by slots of time, so that arming and cancelling one costs the same however many
-/// there are; a loop with few never makes one. When a slot's time comes near, its timers go into the heap, which stays small
-/// enough for the cache: that is what makes a million timers cheap (Varghese and Lauck's hierarchical timing wheels, with a
-/// heap in place of the finest wheel, for the order).
+/// there are; a loop with few never makes one. When a slot's time comes near, its timers are sorted: a few
+/// hundred, small enough for the cache, which is what makes a million timers cheap (Varghese and Lauck's hierarchical timing wheels,
+/// with a sorted run in place of the finest wheel, for the order).
 ///
 /// A level of 4096 slots of a quarter of a millisecond, a second in all; three of 1024 slots, of a second, 18 minutes and 13 days
 /// each; and a list of what is beyond that, 36 years on.
@@ -52,12 +54,11 @@ class far_timers {
   void add(const timer_entry& added);
   /// Takes out the timer that was given `place`.
   void remove(std::size_t place) noexcept;
-  /// Takes out the earliest slot, if it begins at `limit` or before, and calls `take(context, entry)` for each in it; `begin()` is
-  /// then behind it. Afterwards `next()` is exact. Pre: not empty.
-  void take_next(time_point limit, void (*take)(void* context, const timer_entry& entry),
-                 void* context);
-  /// Takes out all.
-  void take_all(void (*take)(void* context, const timer_entry& entry), void* context);
+  /// Moves the earliest slot into `into`, if it begins at `limit` or before; `begin()` is then behind it. Afterwards `next()` is
+  /// exact. Pre: not empty; `into` is. Errors: std::bad_alloc.
+  void take_next(time_point limit, timer_run& into);
+  /// Moves all. Pre, errors: the same.
+  void take_all(timer_run& into);
 
   /// Whether a timer's place is one that `add` gave it.
   static bool holds(std::size_t place) noexcept { return (place >> 61) == 4; }
@@ -82,6 +83,7 @@ class far_timers {
     void push(const timer_entry& added);
     /// Pre: not empty.
     timer_entry pop() noexcept;
+    void prefetch_behind(std::uint32_t position) const noexcept;
     void clear() noexcept;
     void swap(slot& other) noexcept;
 

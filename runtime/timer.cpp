@@ -23,14 +23,12 @@ void timer_queue::arm(timer& item, time_point deadline) {
     arm_far(value);
     return;
   }
-  if (size_ == capacity_) grow();
-  sift_up(size_++, value);
+  into_heap(value);
 }
 
-void timer_queue::into_heap(void* self, const entry& value) {
-  auto& queue = *static_cast<timer_queue*>(self);
-  if (queue.size_ == queue.capacity_) queue.grow();
-  queue.sift_up(queue.size_++, value);
+void timer_queue::into_heap(const entry& value) {
+  if (size_ == capacity_) grow();
+  sift_up(size_++, value);
 }
 
 /// The heap is large: what is not near stays out of it.
@@ -46,16 +44,22 @@ void timer_queue::arm_far(const entry& value) {
     }
   }
   if (value.deadline < far_->begin()) {
-    into_heap(this, value);
+    into_heap(value);
   } else {
     far_->add(value);
   }
 }
 
 void timer_queue::take_next_slot(time_point limit) {
+  // Of a run that was looked at long before its time, the rest is due behind what has been armed since.
+  while (!run_.empty()) {
+    const entry first = run_.front();
+    run_.pop();
+    into_heap(first);
+  }
   // Not beyond the one that is known to come first: what is armed from then on may be due before.
   const time_point first = size_ != 0 ? std::min(limit, heap_[0].deadline) : limit;
-  far_->take_next(first, &timer_queue::into_heap, this);
+  far_->take_next(first, run_);
 }
 
 void timer_queue::grow() {
@@ -88,10 +92,8 @@ std::size_t timer_queue::fire_due(time_point now) {
   // What a fired timer arms belongs to a later round, even when it is due at once, and comes behind all that are due now.
   const std::uint64_t last = armed_;
   firing_at_ = now;
-  while (due(now) && heap_[0].order < last) {
-    timer& item = *heap_[0].item;
-    remove_at(0);
-    if (size_ != 0) __builtin_prefetch(heap_[0].item, 1);
+  while (due(now) && front().order < last) {
+    timer& item = pop();
     item.place_ = timer::idle_place;
     item.fire(item);
     ++fired;
@@ -102,13 +104,13 @@ std::size_t timer_queue::fire_due(time_point now) {
 
 void timer_queue::clear(timer::function forgotten) noexcept {
   settle(time_point::min());
-  if (far_ != nullptr) far_->take_all(&timer_queue::into_heap, this);
-  delete std::exchange(far_, nullptr);
-  while (size_ != 0) {
-    timer& item = *heap_[--size_].item;
+  while (near_count() != 0 || far_count() != 0) {
+    if (near_count() == 0) far_->take_all(run_);
+    timer& item = pop();
     item.place_ = timer::idle_place;
     forgotten(item);
   }
+  delete std::exchange(far_, nullptr);
 }
 
 void timer_queue::remove_at(std::size_t place) noexcept {

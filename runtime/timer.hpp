@@ -2,6 +2,7 @@
 
 #include <troupe/runtime/far_timers.hpp>
 #include <troupe/runtime/time.hpp>
+#include <troupe/runtime/timer_run.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -28,10 +29,11 @@ struct timer {
  private:
   friend class timer_queue;
   friend class internal::far_timers;
+  friend class internal::timer_run;
   static constexpr std::size_t idle_place = static_cast<std::size_t>(-1);
   static constexpr std::size_t lazy_place = static_cast<std::size_t>(-2);
 
-  std::size_t place_ = idle_place;  ///< index in the heap, place in `far_timers`, or one of the two
+  std::size_t place_ = idle_place;  ///< index in the heap, place in another part, or one of the two
 };
 
 /// One that may also be armed lazily; see `timer_queue`. It is cancelled as what it is, not as a `timer`.
@@ -47,7 +49,7 @@ struct lazy_timer : timer {
 };
 
 /// All timers of one loop: those with a deadline in a four-ary heap, or, when there are many, in `far_timers` until their time
-/// comes near; and the lazy ones in a list.
+/// comes near and in a `timer_run` from then on; and the lazy ones in a list.
 ///
 /// A *lazy* timer is a guard that will nearly always be cancelled before it matters, such as an ask's time-out. It is only
 /// linked into a list; the next time the loop reads its clock it gets its deadline, counted from then. It is therefore
@@ -84,6 +86,8 @@ class timer_queue {
     if (item.place_ == timer::idle_place) return;
     if (internal::far_timers::holds(item.place_)) {
       far_->remove(item.place_);
+    } else if (internal::timer_run::holds(item.place_)) {
+      run_.remove(item.place_);
     } else {
       remove_at(item.place_);
     }
@@ -95,15 +99,15 @@ class timer_queue {
     item.place_ = timer::idle_place;
   }
 
-  bool empty() const noexcept { return size_ == 0 && lazy_ == nullptr && far_count() == 0; }
+  bool empty() const noexcept { return size() == 0 && lazy_ == nullptr; }
   /// Those with a deadline.
-  std::size_t size() const noexcept { return size_ + far_count(); }
+  std::size_t size() const noexcept { return near_count() + far_count(); }
   bool has_lazy() const noexcept { return lazy_ != nullptr; }
 
   /// Whether one with a deadline is due at `now`.
   bool due(time_point now) {
     bring_near(now);
-    return size_ != 0 && heap_[0].deadline <= now;
+    return near_count() != 0 && front().deadline <= now;
   }
 
   /// Gives the lazy timers their deadlines, counted from `now`.
@@ -113,11 +117,11 @@ class timer_queue {
   /// Cost: looks as far ahead as that is, and from then on what is armed for before it pays O(log n); for a clock that jumps there.
   time_point earliest() {
     bring_near(time_point::max());
-    return heap_[0].deadline;
+    return front().deadline;
   }
   /// When to look again: the earliest deadline, or somewhat earlier when that is far off. Pre: as of `earliest`.
   time_point next_look() const noexcept {
-    const time_point near = size_ != 0 ? heap_[0].deadline : time_point::max();
+    const time_point near = near_count() != 0 ? front().deadline : time_point::max();
     return far_count() != 0 && far_->next() < near ? far_->next() : near;
   }
 
@@ -150,19 +154,33 @@ class timer_queue {
   void grow();
   void arm_far(const entry& value);
   std::size_t far_count() const noexcept { return far_ != nullptr ? far_->size() : 0; }
-  /// Sees to it that the earliest of those due at `limit` or before is in the heap.
+  std::size_t near_count() const noexcept { return size_ + run_.size(); }
+  bool run_is_next() const noexcept {
+    return !run_.empty() && (size_ == 0 || run_.front().before(heap_[0]));
+  }
+  /// The earliest of those that are near. Pre: there is one.
+  const entry& front() const noexcept { return run_is_next() ? run_.front() : heap_[0]; }
+  /// Takes it out.
+  timer& pop() noexcept {
+    if (run_is_next()) return run_.pop();
+    timer& first = *heap_[0].item;
+    remove_at(0);
+    return first;
+  }
+  /// Sees to it that the earliest of those due at `limit` or before is near: in the heap or the run.
   void bring_near(time_point limit) {
     while (far_count() != 0 && far_->next() <= limit &&
-           (size_ == 0 || heap_[0].deadline >= far_->next())) [[unlikely]]
+           (near_count() == 0 || front().deadline >= far_->next())) [[unlikely]]
       take_next_slot(limit);
   }
   void take_next_slot(time_point limit);
-  static void into_heap(void* self, const entry& value);
+  void into_heap(const entry& value);
 
   entry* heap_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
   internal::far_timers* far_ = nullptr;  ///< owned; made when the heap gets large
+  internal::timer_run run_;
   lazy_timer* lazy_ = nullptr;
   time_point now_ = time_point::min();  ///< when timers were last looked at
   std::uint64_t armed_ = 0;

@@ -401,3 +401,37 @@ TEST_CASE(
   CHECK(log == expected);
   CHECK(queue.empty());
 }
+
+TEST_CASE(
+    "what is armed for before timers that were looked at long before their time comes first") {
+  timer_queue queue;
+  std::vector<int> log;
+  std::vector<std::unique_ptr<numbered>> timers;
+  for (int number = 0; number < 900; ++number)
+    timers.push_back(std::make_unique<numbered>(log, number));
+  const auto arm = [&](int number, time_point deadline) {
+    queue.arm(*timers[static_cast<std::size_t>(number)], deadline);
+  };
+  // So many are due at once, at the end of time or before, that they are no longer in the heap; they are looked at, and some
+  // cancelled, the first among them.
+  const time_point late = GENERATE(start + 1h, time_point::max());
+  queue.settle(start);
+  for (int number = 0; number < 300; ++number) arm(number, late);
+  for (int number = 0; number < 130; ++number)
+    queue.cancel(*timers[static_cast<std::size_t>(number)]);
+  CHECK(queue.earliest() == late);
+  for (int number = 130; number < 150; ++number)
+    queue.cancel(*timers[static_cast<std::size_t>(number)]);
+  for (int number = 300; number < 900; ++number) arm(number, start + 1min + 1ms * (number % 7));
+  CHECK(queue.earliest() == start + 1min);
+  CHECK(queue.size() == 750);
+  CHECK(queue.fire_due(start + 2min) == 600);
+  CHECK(std::is_sorted(log.begin(), log.end(), [](int one, int other) {
+    return std::pair(one % 7, one) < std::pair(other % 7, other);
+  }));
+  log.clear();
+  CHECK(queue.fire_due(late) == 150);
+  CHECK(log.front() == 150);
+  CHECK(std::is_sorted(log.begin(), log.end()));
+  CHECK(queue.empty());
+}
