@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/actors/monitor.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/task.hpp>
@@ -66,6 +67,16 @@ class actor {
   template <class A, class... Args>
   actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
     return internal::spawn_placed<A>(&cell_, {.name = {}, .on = on}, std::forward<Args>(args)...);
+  }
+
+  /// Has this actor told by a `down` when `who` has ended, at once if it is dead; its protocol has to contain `down`. Several monitors
+  /// of the same actor are told of one by one. They end with this actor.
+  monitor_handle monitor(const any_actor& who) {
+    if constexpr (accepts<P, down>) {
+      return internal::monitor(cell_, who);
+    } else {
+      static_cast<void>(sizeof(actor_that_monitors_has_no_down_in_its_protocol<P>));
+    }
   }
 
   /// Runs `body` as a task of this actor, beside its handlers; it is cancelled when the actor stops.

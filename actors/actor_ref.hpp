@@ -2,6 +2,7 @@
 
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/future.hpp>
@@ -91,6 +92,13 @@ class actor_ref {
   /// Asks the actor to stop: it finishes a plain handler, cancels a coroutine handler, refuses what is queued, stops its
   /// children, runs on_stop. Does nothing when it is stopping already.
   void stop() const noexcept { checked().request_stop(); }
+
+  /// Ends the actor without its on_stop, and its children likewise: coroutine handlers, and an on_stop that is under way, are cancelled
+  /// for good. A plain handler in hand still ends first.
+  void kill() const noexcept { checked().request_kill(); }
+  /// The future of its end, done at once if it is dead: its object and its children are destroyed, and all it has sent is on its way.
+  /// Errors: `invalid_state` when no loop runs on this thread. Cancel: leaves the actor alone.
+  future<exit_reason> stopped() const { return internal::when_stopped(checked()); }
 
   /// "account 'savings'", for messages to people.
   std::string description() const { return cell_ != nullptr ? cell_->description() : "nobody"; }

@@ -38,6 +38,19 @@ struct system_message final : work, pooled {
   function_type function;
 };
 
+/// What tells an actor on another loop to stop for that reason.
+system_message::function_type stop_order(exit_reason::kind why) noexcept {
+  using kind = exit_reason::kind;
+  switch (why) {
+    case kind::parent:
+      return [](cell& to, cell*) noexcept { to.request_stop(kind::parent); };
+    case kind::shutdown:
+      return [](cell& to, cell*) noexcept { to.request_stop(kind::shutdown); };
+    default:
+      return [](cell& to, cell*) noexcept { to.request_stop(kind::stopped); };
+  }
+}
+
 bool is_rejected(const std::exception_ptr& error) noexcept {
   try {
     std::rethrow_exception(error);
@@ -126,7 +139,14 @@ void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept 
 
 void cell::stop_after_crash(const std::exception_ptr& error) noexcept {
   home_->report({description() + " crashed and is stopped", error});
+  crashed(error);
   stop_wanted_ = attention_ = true;
+}
+
+void cell::crashed(const std::exception_ptr& error) noexcept {
+  if (ended_as_ == exit_reason::kind::killed) return;
+  ended_as_ = exit_reason::kind::crashed;
+  extra().crash = error;
 }
 
 std::exception_ptr cell::stray_cancellation() const {
@@ -172,10 +192,11 @@ void cell::join_parent() noexcept {
   parent_->last_child_ = this;
 }
 
-void cell::begin(bool constructed) noexcept {
-  constructed_ = constructed;
+void cell::begin(std::exception_ptr not_constructed) noexcept {
+  constructed_ = !not_constructed;
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
-  if (!constructed) {
+  if (not_constructed) {
+    crashed(not_constructed);
     stop_wanted_ = true;
     // Before their first step, which would find no object.
     if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
@@ -190,14 +211,30 @@ void cell::begin(bool constructed) noexcept {
   if (scheduled_) home_->push(*this);
 }
 
-void cell::request_stop() noexcept {
+void cell::request_stop(exit_reason::kind why) noexcept {
   if (home_ != loop::current()) {
     retain();
-    system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_stop(); });
+    system_message::send(*this, nullptr, stop_order(why));
     return;
   }
   if (life_ >= life::stopping || stop_wanted_) return;
   stop_wanted_ = true;
+  ended_as_ = why;
+  pay_attention();
+}
+
+void cell::request_kill() noexcept {
+  if (home_ != loop::current()) {
+    retain();
+    system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_kill(); });
+    return;
+  }
+  if (life_ == life::dead || ended_as_ == exit_reason::kind::killed) return;
+  ended_as_ = exit_reason::kind::killed;
+  stop_wanted_ = on_stop_done_ = true;
+  // Not by its turn: a child further down may be waiting in its on_stop.
+  for (cell* child = last_child_; child != nullptr; child = child->previous_) child->request_kill();
+  if (life_ == life::stopping && busy_) tasks().cancel_all_for_good();
   pay_attention();
 }
 
@@ -252,6 +289,7 @@ bool cell::attend() noexcept {
 
 void cell::begin_stop() noexcept {
   life_ = life::stopping;
+  drop_monitors();
   while (envelope* const left = mailbox_.pop()) refuse(*left);
   advance_stop();
 }
@@ -271,7 +309,7 @@ void cell::advance_stop() noexcept {
     if (last_child_ != nullptr) {
       if (!last_child_->stop_sent_) {
         last_child_->stop_sent_ = true;
-        last_child_->request_stop();
+        last_child_->request_stop(exit_reason::kind::parent);
       }
       return;
     }
@@ -299,7 +337,10 @@ void cell::run_on_stop() noexcept {
 
 void cell::finish() noexcept {
   life_ = life::dead;
+  drop_monitors();  // its on_stop may have set one
   if (constructed_) class_->destroy(*this);
+  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
+    known->watched_by.tell_all(reason());
   if (parent_ == nullptr) {
     actor_roots::of_current_loop().remove(*this);
     release();
@@ -325,11 +366,15 @@ void cell::child_gone(cell& child) noexcept {
 void cell::abandon() noexcept {
   life_ = life::dead;
   stop_wanted_ = true;
+  ended_as_ = exit_reason::kind::killed;
   run = [](work&) noexcept {};
+  drop_monitors();
   while (envelope* const left = mailbox_.pop()) refuse(*left);
   if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
     known->tasks.destroy_pending();
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
+  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
+    known->watched_by.tell_all(reason());
 }
 
 void cell::let_go() noexcept {
@@ -404,13 +449,13 @@ void actor_roots::begin_shutdown() {
 void actor_roots::insist() {
   insists_ = true;
   for (cell* root = last_; root != nullptr; root = root->previous_) {
-    root->request_stop();
+    root->request_stop(exit_reason::kind::shutdown);
     root->insist();
   }
 }
 
 void actor_roots::stop_last() noexcept {
-  if (last_ != nullptr) last_->request_stop();
+  if (last_ != nullptr) last_->request_stop(exit_reason::kind::shutdown);
 }
 
 void cell::each_task(const callable<void(task_base&)>& visit) const {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <troupe/actors/envelope.hpp>
+#include <troupe/actors/exit_reason.hpp>
+#include <troupe/actors/watch.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/memory.hpp>
@@ -36,6 +38,11 @@ class mailbox {
     if (head_ == nullptr) tail_ = &head_;
     return static_cast<envelope*>(first);
   }
+  template <class Function>
+  void for_each(Function function) {
+    for (work* item = head_; item != nullptr; item = item->next)
+      function(static_cast<envelope&>(*item));
+  }
   /// Marks the newest message; `is_mark` recognises it when it comes out.
   work** mark() const noexcept { return tail_; }
   static bool is_mark(envelope& item, work** mark) noexcept { return &item.next == mark; }
@@ -65,6 +72,9 @@ struct cell_extra {
   std::string name;
   task_list tasks;
   const message_info* in_hand = nullptr;  ///< what a coroutine handler works on
+  watchers watched_by;
+  monitor_watch* monitors = nullptr;  ///< those it has set
+  std::exception_ptr crash;           ///< what it crashed with
 };
 
 /// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
@@ -99,7 +109,8 @@ class cell : public work {
     }
   }
 
-  void request_stop() noexcept;
+  void request_stop(exit_reason::kind why = exit_reason::kind::stopped) noexcept;
+  void request_kill() noexcept;
 
   loop& home() const noexcept { return *home_; }
   life state() const noexcept { return life_; }
@@ -119,8 +130,8 @@ class cell : public work {
     return extra().tasks;
   }
 
-  /// The object exists: joins the family and becomes ready. `constructed` false: the constructor threw on another loop.
-  void begin(bool constructed) noexcept;
+  /// The object exists, unless its constructor threw: joins the family and becomes ready.
+  void begin(std::exception_ptr not_constructed = nullptr) noexcept;
   /// Puts this under its parent. On the parent's loop, before `begin`.
   void join_parent() noexcept;
 
@@ -131,6 +142,7 @@ class cell : public work {
   /// Runs a coroutine handler up to its first suspension. Pre: on the home loop, outside any task.
   void run_activity(task_base& activity, const message_info* message) noexcept;
   void stop_after_crash(const std::exception_ptr& error) noexcept;
+  void crashed(const std::exception_ptr& error) noexcept;
   /// What stands for a `cancelled` that a handler let escape without being cancelled: passed on as it is, it would look like
   /// a cancellation of whoever asked.
   std::exception_ptr stray_cancellation() const;
@@ -141,6 +153,11 @@ class cell : public work {
   /// After each message: whether the turn goes on.
   bool turn_goes_on() const noexcept { return !attention_ && !busy_; }
   void end_turn() noexcept;
+  /// Who is told of its end. On the home loop; these take over or give up a count of the watcher.
+  void add_watcher(watcher& added) noexcept;
+  void remove_watcher(watcher& left) noexcept;
+  void add_monitor(monitor_watch& added) noexcept;
+  void remove_monitor(monitor_watch& left) noexcept;
   /// Ends an unhandled message: dead letter for a tell, an error for an ask.
   void refuse(envelope& item) noexcept;
 
@@ -165,6 +182,9 @@ class cell : public work {
     if (known == nullptr) extra_.store(known = new cell_extra, std::memory_order_release);
     return *known;
   }
+  void drop_monitors() noexcept;
+  /// Pre: it has ended.
+  exit_reason reason() const noexcept;
   void pay_attention() noexcept;
   /// Ends what the stop of this actor waits for: the coroutine in hand, its own or that of its youngest descendant.
   void insist() noexcept;
@@ -193,6 +213,7 @@ class cell : public work {
   bool on_stop_done_ : 1 = false;
   bool stop_sent_ =
       false;  ///< to this one, by its parent, on whose loop it is written: no bit field
+  exit_reason::kind ended_as_ = exit_reason::kind::stopped;
   loop* home_;
   mailbox mailbox_;
   const actor_class* class_;

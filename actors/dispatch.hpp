@@ -275,7 +275,8 @@ struct turn_of<A, protocol<Ms...>> {
       more = !mailbox::is_mark(next, newest) && ++handled != limit;
       // A chain of comparisons with constants, the handlers inlined behind them: for the handful of messages that
       // protocols have it beats a table, which costs an indirect call.
-      static_cast<void>((handle_as<A, Ms>(owner, next) || ...));
+      if (!(handle_as<A, Ms>(owner, next) || ...)) [[unlikely]]
+        next.info->free(next);  // taken back while it lay here
       if (!owner.turn_goes_on()) break;
     }
     owner.home().spent(handled);

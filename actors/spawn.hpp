@@ -61,11 +61,11 @@ struct remote_start final : work, pooled {
             ::new (static_cast<void*>(&self->made->object)) A(std::move(each)...);
           },
           self->args);
-      owner.begin(true);
+      owner.begin();
     } catch (...) {
       loop::current()->report(
           {"the constructor of " + owner.description() + " threw", std::current_exception()});
-      owner.begin(false);
+      owner.begin(std::current_exception());
     }
     constructing = nullptr;
   }
@@ -107,12 +107,12 @@ actor_ref<typename A::protocol_type> spawn_here(cell* parent, std::string_view n
     } catch (...) {
       // It goes the way of every actor, for the sake of children that the constructor may have spawned.
       constructing = outer;
-      made->begin(false);
+      made->begin(std::current_exception());
       made->release();
       throw;
     }
     constructing = outer;
-    made->begin(true);
+    made->begin();
     return actor_ref<typename A::protocol_type>(*made);
   } else {
     static_cast<void>(sizeof(actor_has_no_constructor_for<A, Args...>));

@@ -1,0 +1,262 @@
+#include <troupe/actors/watch.hpp>
+
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/monitor.hpp>
+
+#include <utility>
+
+namespace troupe {
+
+std::string exit_reason::text() const {
+  switch (what_) {
+    case kind::stopped:
+      return "stopped";
+    case kind::parent:
+      return "stopped with its parent";
+    case kind::shutdown:
+      return "stopped by the end of the runtime";
+    case kind::killed:
+      return "killed";
+    case kind::crashed:
+      break;
+  }
+  return error_ ? "crashed: " + describe(error_) : "crashed";
+}
+
+namespace internal {
+
+void watchers::add(watcher& added) noexcept {
+  added.linked_ = true;
+  added.previous_ = last_;
+  added.next_ = nullptr;
+  (last_ != nullptr ? last_->next_ : first_) = &added;
+  last_ = &added;
+}
+
+void watchers::unlink(watcher& left) noexcept {
+  (left.previous_ != nullptr ? left.previous_->next_ : first_) = left.next_;
+  (left.next_ != nullptr ? left.next_->previous_ : last_) = left.previous_;
+  left.linked_ = false;
+}
+
+void watchers::remove(watcher& left) noexcept {
+  if (!left.linked_) return;
+  unlink(left);
+  left.let_go();
+}
+
+void watchers::tell_all(const exit_reason& why) noexcept {
+  while (watcher* const next = first_) {
+    unlink(*next);
+    next->told(why);
+  }
+}
+
+namespace {
+
+/// Brings a watcher to the loop of the actor that it begins or ends to watch. Holds a count of both.
+struct watch_order final : work, pooled {
+  using function = void (*)(cell& watched, watcher& by) noexcept;
+  watch_order(cell& given_cell, watcher& given_watcher, function given) noexcept
+      : work(&watch_order::arrive), watched(given_cell), by(given_watcher), carry_out(given) {
+    watched.retain();
+  }
+  ~watch_order() { watched.release(); }
+  static void arrive(work& item) noexcept {
+    const owned<watch_order> self(static_cast<watch_order*>(&item));
+    self->carry_out(self->watched, self->by);
+  }
+  cell& watched;
+  watcher& by;
+  function carry_out;
+};
+
+/// Carries it out on the loop of `watched`, with a count of `by` that it takes over. False when that loop is closed.
+bool carry_out(cell& watched, watcher& by, watch_order::function order) noexcept {
+  if (&watched.home() == loop::current()) {
+    order(watched, by);
+    return true;
+  }
+  owned<watch_order> sent(new watch_order(watched, by, order));
+  if (!watched.home().post(*sent)) return false;
+  static_cast<void>(sent.release());
+  return true;
+}
+
+}  // namespace
+
+void watch(cell& watched, watcher& added) noexcept {
+  const bool arrived =
+      carry_out(watched, added, [](cell& to, watcher& by) noexcept { to.add_watcher(by); });
+  if (!arrived) added.told(exit_reason(exit_reason::kind::shutdown));
+}
+
+void unwatch(cell& watched, watcher& left) noexcept {
+  left.keep();
+  const bool arrived = carry_out(watched, left, [](cell& to, watcher& by) noexcept {
+    to.remove_watcher(by);
+    by.let_go();
+  });
+  if (!arrived) left.let_go();
+}
+
+// --- futures ----------------------------------------------------------------------------------------------------------
+
+stopped_state::stopped_state(loop& home, cell& watched) noexcept
+    : arriving<exit_reason>(home), watched_(watched) {
+  watched_.retain();
+}
+
+stopped_state::~stopped_state() { watched_.release(); }
+
+bool stopped_state::cancel(std::string_view reason) noexcept {
+  if (!end_as_cancelled(reason)) return false;
+  unwatch(watched_, *this);
+  return true;
+}
+
+void stopped_state::told(const exit_reason& why) noexcept {
+  arrived_.set_value(why);
+  deliver();
+}
+
+future<exit_reason> when_stopped(cell& watched) {
+  loop& home = running_loop("stopped");
+  auto* const made = new stopped_state(home, watched);
+  future<exit_reason> result(*made);
+  watch(watched, *made);
+  return result;
+}
+
+namespace {
+/// A `down` that is not wanted any more: in no protocol, so a turn passes it over.
+constexpr message_info unwanted_down{type_name<down>(), &envelope_of<down>::free_told};
+}  // namespace
+
+// --- monitors ---------------------------------------------------------------------------------------------------------
+
+/// A monitor. Three may own it: the watched actor's list, or the news of its end on the way; the observer, while it may still be
+/// told; handles.
+class monitor_watch final : public watcher, public work, public pooled {
+ public:
+  monitor_watch(cell& observer, cell& target) noexcept
+      : work(&monitor_watch::arrive), observer_(observer), target_(target) {
+    observer_.retain();
+    target_.retain();
+  }
+
+  void keep() noexcept override { count_.add(); }
+  void let_go() noexcept override {
+    if (count_.drop()) delete this;
+  }
+  void told(const exit_reason& why) noexcept override {
+    why_ = why;
+    if (&observer_.home() == loop::current()) {
+      arrive(*this);
+    } else if (!observer_.home().post(*this)) {
+      let_go();
+    }
+  }
+  /// On the observer's loop, as what follows.
+  void begin() noexcept {
+    active_ = true;
+    observer_.add_monitor(*this);
+    keep();
+    watch(target_, *this);
+  }
+  void cancel() noexcept {
+    if (!std::exchange(active_, false)) {
+      observer_.messages().for_each([this](envelope& item) {
+        if (item.info != &envelope_of<down>::type) return;
+        if (static_cast<envelope_of<down>&>(item).message.monitor == handle())
+          item.info = &unwanted_down;
+      });
+      return;
+    }
+    observer_.remove_monitor(*this);
+    unwatch(target_, *this);
+    let_go();
+  }
+  monitor_handle handle() noexcept {
+    keep();
+    return monitor_handle(*this);
+  }
+
+  monitor_watch* previous = nullptr;  ///< neighbours in the observer's list
+  monitor_watch* next = nullptr;
+
+ private:
+  ~monitor_watch() {
+    observer_.release();
+    target_.release();
+  }
+  static void arrive(work& item) noexcept {
+    auto& self = static_cast<monitor_watch&>(item);
+    if (std::exchange(self.active_, false)) {
+      self.observer_.remove_monitor(self);
+      self.target_.retain();
+      self.observer_.enqueue(
+          *new envelope_of<down>(down{any_actor(self.target_), self.why_, self.handle()}));
+      self.let_go();
+    }
+    self.let_go();
+  }
+
+  cell& observer_;
+  cell& target_;
+  exit_reason why_;
+  bool active_ = false;  ///< the observer has neither been told nor cancelled it
+  ref_count count_{1};
+};
+
+void keep(monitor_watch& held) noexcept { held.keep(); }
+void let_go(monitor_watch& held) noexcept { held.let_go(); }
+void cancel(monitor_watch& watch) noexcept { watch.cancel(); }
+
+monitor_handle monitor(cell& observer, const any_actor& target) {
+  expects(target.cell() != nullptr, "an actor was to monitor nobody");
+  auto* const made = new monitor_watch(observer, *target.cell());
+  made->begin();
+  return made->handle();
+}
+
+// --- the cell's side --------------------------------------------------------------------------------------------------
+
+void cell::add_watcher(watcher& added) noexcept {
+  if (life_ == life::dead) {
+    added.told(reason());
+  } else {
+    extra().watched_by.add(added);
+  }
+}
+
+void cell::remove_watcher(watcher& left) noexcept {
+  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
+    known->watched_by.remove(left);
+}
+
+void cell::add_monitor(monitor_watch& added) noexcept {
+  monitor_watch*& first = extra().monitors;
+  added.next = first;
+  if (first != nullptr) first->previous = &added;
+  first = &added;
+}
+
+void cell::remove_monitor(monitor_watch& left) noexcept {
+  (left.previous != nullptr ? left.previous->next : extra().monitors) = left.next;
+  if (left.next != nullptr) left.next->previous = left.previous;
+  left.previous = left.next = nullptr;
+}
+
+void cell::drop_monitors() noexcept {
+  cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  while (known != nullptr && known->monitors != nullptr) known->monitors->cancel();
+}
+
+exit_reason cell::reason() const noexcept {
+  const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  return exit_reason(ended_as_, known != nullptr ? known->crash : nullptr);
+}
+
+}  // namespace internal
+}  // namespace troupe
