@@ -192,16 +192,9 @@ void cell::join_parent() noexcept {
   parent_->last_child_ = this;
 }
 
-void cell::begin(std::exception_ptr not_constructed) noexcept {
-  constructed_ = !not_constructed;
+void cell::begin() noexcept {
+  constructed_ = true;
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
-  if (not_constructed) {
-    crashed(not_constructed);
-    stop_wanted_ = true;
-    // Before their first step, which would find no object.
-    if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
-      known->tasks.cancel_all_for_good();
-  }
   if (class_->start == nullptr && !stop_wanted_) {
     life_ = life::running;
     attention_ = false;
@@ -209,6 +202,15 @@ void cell::begin(std::exception_ptr not_constructed) noexcept {
     scheduled_ = !mailbox_.empty();
   }
   if (scheduled_) home_->push(*this);
+}
+
+void cell::begin_without_object(const std::exception_ptr& error) noexcept {
+  if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
+  crashed(error);
+  stop_wanted_ = true;
+  // Before their first step, which would find no object.
+  extra().tasks.cancel_all_for_good();
+  home_->push(*this);
 }
 
 void cell::request_stop(exit_reason::kind why) noexcept {
@@ -339,8 +341,7 @@ void cell::finish() noexcept {
   life_ = life::dead;
   drop_monitors();  // its on_stop may have set one
   if (constructed_) class_->destroy(*this);
-  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
-    known->watched_by.tell_all(reason());
+  tell_watchers();
   if (parent_ == nullptr) {
     actor_roots::of_current_loop().remove(*this);
     release();
@@ -373,8 +374,7 @@ void cell::abandon() noexcept {
   if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
     known->tasks.destroy_pending();
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
-  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
-    known->watched_by.tell_all(reason());
+  tell_watchers();
 }
 
 void cell::let_go() noexcept {

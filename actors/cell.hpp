@@ -130,8 +130,10 @@ class cell : public work {
     return extra().tasks;
   }
 
-  /// The object exists, unless its constructor threw: joins the family and becomes ready.
-  void begin(std::exception_ptr not_constructed = nullptr) noexcept;
+  /// The object exists: joins the family and becomes ready.
+  void begin() noexcept;
+  /// Its constructor threw: joins the family, for the sake of the children it may have spawned, and stops.
+  void begin_without_object(const std::exception_ptr& error) noexcept;
   /// Puts this under its parent. On the parent's loop, before `begin`.
   void join_parent() noexcept;
 
@@ -182,7 +184,16 @@ class cell : public work {
     if (known == nullptr) extra_.store(known = new cell_extra, std::memory_order_release);
     return *known;
   }
-  void drop_monitors() noexcept;
+  void drop_monitors() noexcept {
+    if (extra_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+      cancel_monitors();
+  }
+  void cancel_monitors() noexcept;
+  void tell_watchers() noexcept {
+    if (extra_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+      tell_all_watchers();
+  }
+  void tell_all_watchers() noexcept;
   /// Pre: it has ended.
   exit_reason reason() const noexcept;
   void pay_attention() noexcept;

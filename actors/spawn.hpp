@@ -65,7 +65,7 @@ struct remote_start final : work, pooled {
     } catch (...) {
       loop::current()->report(
           {"the constructor of " + owner.description() + " threw", std::current_exception()});
-      owner.begin(std::current_exception());
+      owner.begin_without_object(std::current_exception());
     }
     constructing = nullptr;
   }
@@ -107,7 +107,7 @@ actor_ref<typename A::protocol_type> spawn_here(cell* parent, std::string_view n
     } catch (...) {
       // It goes the way of every actor, for the sake of children that the constructor may have spawned.
       constructing = outer;
-      made->begin(std::current_exception());
+      made->begin_without_object(std::current_exception());
       made->release();
       throw;
     }

@@ -248,9 +248,14 @@ void cell::remove_monitor(monitor_watch& left) noexcept {
   left.previous = left.next = nullptr;
 }
 
-void cell::drop_monitors() noexcept {
-  cell_extra* const known = extra_.load(std::memory_order_relaxed);
-  while (known != nullptr && known->monitors != nullptr) known->monitors->cancel();
+void cell::cancel_monitors() noexcept {
+  cell_extra& known = extra();
+  while (known.monitors != nullptr) known.monitors->cancel();
+}
+
+void cell::tell_all_watchers() noexcept {
+  watchers& told = extra().watched_by;
+  if (!told.empty()) told.tell_all(reason());
 }
 
 exit_reason cell::reason() const noexcept {

@@ -41,6 +41,7 @@ class watcher {
 /// Those who watch an actor, in the order in which they began.
 class watchers {
  public:
+  bool empty() const noexcept { return first_ == nullptr; }
   /// Takes over a count.
   void add(watcher& added) noexcept;
   /// Takes `left` out if it is in the list, and lets go of it.
