@@ -58,7 +58,7 @@ class actor {
   template <class A, class... Args>
     requires(!internal::starts_with_option<Args...>)
   actor_ref<typename A::protocol_type> spawn(Args&&... args) {
-    return internal::spawn_here<A>(&cell_, {}, std::forward<Args>(args)...);
+    return internal::spawn_here<A>(&cell_, nullptr, std::forward<Args>(args)...);
   }
   template <class A, class... Args>
   actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args) {
@@ -66,7 +66,8 @@ class actor {
   }
   template <class A, class... Args>
   actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
-    return internal::spawn_placed<A>(&cell_, {.name = {}, .on = on}, std::forward<Args>(args)...);
+    return internal::spawn_placed<A>(&cell_, {.name = {}, .on = on, .mailbox = {}},
+                                     std::forward<Args>(args)...);
   }
 
   /// Has this actor told by a `down` when `who` has ended, at once if it is dead; its protocol has to contain `down`. Several monitors

@@ -3,6 +3,7 @@
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/exit_reason.hpp>
+#include <troupe/actors/mailbox_options.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/future.hpp>
@@ -13,8 +14,17 @@
 
 namespace troupe {
 
+namespace internal {
+/// Sends `item` to `target`, to be told when it has room. Errors: std::bad_alloc, `invalid_state` off a loop; `item` is freed then.
+future<void> send_and_wait(cell& target, envelope& item);
+}  // namespace internal
+
 /// How long an ask waits unless it is told otherwise.
 inline constexpr duration default_ask_timeout = std::chrono::seconds(5);
+
+/// Marks a message as urgent: `ref.tell(halt{}, troupe::urgent)`.
+struct urgent_message {};
+inline constexpr urgent_message urgent{};
 
 /// How to reach an actor that understands `P`. A ref does not keep the actor alive, and an actor does not end because its
 /// refs are gone. It can be copied, sent in messages and kept for as long as one likes: sent to a dead actor, a message is
@@ -70,6 +80,37 @@ class actor_ref {
     }
   }
 
+  /// As `tell`, but handled before all that waits, behind other urgent messages only. A handler in hand is not interrupted.
+  template <message M>
+  void tell(M m, urgent_message) const {
+    if constexpr (accepts<P, M>) {
+      auto* const sent = new internal::envelope_of<M>(std::move(m));
+      checked().enqueue_urgent(*sent);
+    } else {
+      static_cast<void>(sizeof(message_is_not_in_the_protocol<M, P>));
+    }
+  }
+
+  /// Sends `m`; the future is done when it lies in the mailbox, for which it may have to wait where that has a bound with
+  /// `overflow::suspend`. This is how a sender is slowed down to what the actor can take.
+  /// Errors, at the await: `mailbox_full`, `actor_dead`. Errors: `invalid_state` when no loop runs on this thread.
+  /// Cancel: takes the message back as long as it waits for room.
+  /// Cost: two pooled allocations.
+  template <message M>
+  auto send(M m) const {
+    if constexpr (!accepts<P, M>) {
+      static_cast<void>(sizeof(message_is_not_in_the_protocol<M, P>));
+    } else {
+      future<void> result =
+          internal::send_and_wait(checked(), *new internal::envelope_of<M>(std::move(m)));
+      if constexpr (internal::temporary_is_unsafe<M>) {
+        return named_future<void>(std::move(result));
+      } else {
+        return result;
+      }
+    }
+  }
+
   /// Sends `m` and gives its answer to come. The time runs from now, whether the future is awaited or not; `infinite` waits
   /// for ever.
   /// Errors, at the await: `ask_timeout`; `actor_dead`; what the handler threw.
@@ -90,8 +131,12 @@ class actor_ref {
   }
 
   /// Asks the actor to stop: it finishes a plain handler, cancels a coroutine handler, refuses what is queued, stops its
-  /// children, runs on_stop. Does nothing when it is stopping already.
+  /// children, runs on_stop. Does nothing when it is stopping already. (With `mailbox_options::drain_for`, as below.)
   void stop() const noexcept { checked().request_stop(); }
+  /// As `stop`, but it finishes what waits for it, for so long at most, and takes nothing new.
+  void stop_when_drained(duration within = infinite) const noexcept {
+    checked().request_drain(exit_reason::kind::stopped, within);
+  }
 
   /// Ends the actor without its on_stop, and its children likewise: coroutine handlers, and an on_stop that is under way, are cancelled
   /// for good. A plain handler in hand still ends first.

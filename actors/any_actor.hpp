@@ -38,6 +38,9 @@ class any_actor {
 
   /// As those of `actor_ref`.
   void stop() const noexcept { checked().request_stop(); }
+  void stop_when_drained(duration within = infinite) const noexcept {
+    checked().request_drain(exit_reason::kind::stopped, within);
+  }
   void kill() const noexcept { checked().request_kill(); }
   future<exit_reason> stopped() const { return internal::when_stopped(checked()); }
   std::string description() const { return cell_ != nullptr ? cell_->description() : "nobody"; }

@@ -1,9 +1,10 @@
 #include <troupe/actors/cell.hpp>
+
+#include <troupe/actors/bounds.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/system_message.hpp>
 
 #include <troupe/runtime/check.hpp>
-
-#include <memory>
 
 #include <stdexcept>
 #include <utility>
@@ -11,32 +12,6 @@
 namespace troupe::internal {
 
 namespace {
-
-/// Something that one loop tells an actor on another: in the system lane, so no mailbox delays it.
-struct system_message final : work, pooled {
-  using function_type = void (*)(cell& to, cell* about) noexcept;
-  system_message(cell& given_to, cell* given_about, function_type given)
-      : work(&system_message::arrive), to(given_to), about(given_about), function(given) {}
-
-  static void arrive(work& item) noexcept {
-    const std::unique_ptr<system_message> self(static_cast<system_message*>(&item));
-    self->function(self->to, self->about);
-    self->to.release();
-  }
-  /// Takes over one count of `to`.
-  static void send(cell& to, cell* about, function_type function) noexcept {
-    auto sent = std::make_unique<system_message>(to, about, function);
-    if (to.home().post(*sent)) {
-      static_cast<void>(sent.release());
-    } else {
-      to.release();  // its loop is closed, and nothing lives there
-    }
-  }
-
-  cell& to;
-  cell* about;
-  function_type function;
-};
 
 /// What tells an actor on another loop to stop for that reason.
 system_message::function_type stop_order(exit_reason::kind why) noexcept {
@@ -96,21 +71,23 @@ std::string cell::condition() const {
 
 // --- messages --------------------------------------------------------------------------------------------------------
 
-void cell::post(envelope& item) noexcept {
+void cell::post(envelope& item, work::function arrival) noexcept {
   retain();
   item.target = this;
-  item.run = &cell::arrive;
+  item.run = arrival;
   if (!home_->post(item)) {
     refuse(item);
     release();
   }
 }
 
+cell& cell::arrived(envelope& item) noexcept { return *std::exchange(item.target, nullptr); }
+
 void cell::arrive(work& item) noexcept {
   auto& delivered = static_cast<envelope&>(item);
-  cell* const target = std::exchange(delivered.target, nullptr);
-  target->accept(delivered);
-  target->release();
+  cell& target = arrived(delivered);
+  target.accept(delivered);
+  target.release();
 }
 
 void cell::refuse(envelope& item) noexcept {
@@ -157,9 +134,17 @@ std::exception_ptr cell::stray_cancellation() const {
 void cell::end_turn() noexcept {
   // A busy cell stays out of the ready chain until its handler ends.
   if (busy_) return;
-  if (attention_ && !attend()) return;
+  if (attention_) [[unlikely]] {
+    if (!attend_to_life()) return;
+    if (has_urgent()) {
+      attention_ = true;
+      home_->push(*this);
+      return;
+    }
+  }
   if (mailbox_.empty()) {
     scheduled_ = false;
+    backlog_ = no_backlog;
   } else {
     home_->push(*this);
   }
@@ -197,7 +182,7 @@ void cell::begin() noexcept {
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
   if (class_->start == nullptr && !stop_wanted_) {
     life_ = life::running;
-    attention_ = false;
+    attention_ = counted();
     // The constructor may have sent to itself.
     scheduled_ = !mailbox_.empty();
   }
@@ -219,10 +204,10 @@ void cell::request_stop(exit_reason::kind why) noexcept {
     system_message::send(*this, nullptr, stop_order(why));
     return;
   }
-  if (life_ >= life::stopping || stop_wanted_) return;
-  stop_wanted_ = true;
-  ended_as_ = why;
-  pay_attention();
+  const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  if (known != nullptr && known->drain_for != duration{}) [[unlikely]]
+    return request_drain(why, known->drain_for);
+  request_stop_now(why);
 }
 
 void cell::request_kill() noexcept {
@@ -267,16 +252,28 @@ void cell::insist() noexcept {
 }
 
 bool cell::attend() noexcept {
+  if (!attend_to_life()) return false;
+  if (has_urgent()) {
+    message_queue& urgent = extra().urgent;
+    mailbox_.push_front(*urgent.pop());
+    attention_ = attentive() || !urgent.empty();
+  }
+  // The turn takes what is in front now.
+  if (counted() && !mailbox_.empty()) taken(*mailbox_.front());
+  return true;
+}
+
+bool cell::attend_to_life() noexcept {
   if (busy_) return false;
   if (life_ == life::stopping) {
     advance_stop();
     return false;
   }
-  if (stop_wanted_) {
+  if (stop_wanted_ || drained()) {
     begin_stop();
     return false;
   }
-  attention_ = false;
+  attention_ = attentive();
   if (life_ == life::running) return true;
   // Starting. Whatever on_start does, messages come after it.
   life_ = life::running;
@@ -286,13 +283,14 @@ bool cell::attend() noexcept {
     stop_after_crash(std::current_exception());
   }
   if (busy_) return false;
-  return !attention_ || attend();
+  return !stop_wanted_ || attend_to_life();
 }
 
 void cell::begin_stop() noexcept {
   life_ = life::stopping;
+  gate_ |= gate_closed;
   drop_monitors();
-  while (envelope* const left = mailbox_.pop()) refuse(*left);
+  refuse_waiting();
   advance_stop();
 }
 
@@ -369,8 +367,9 @@ void cell::abandon() noexcept {
   stop_wanted_ = true;
   ended_as_ = exit_reason::kind::killed;
   run = [](work&) noexcept {};
+  gate_ |= gate_closed;
   drop_monitors();
-  while (envelope* const left = mailbox_.pop()) refuse(*left);
+  refuse_waiting();
   if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
     known->tasks.destroy_pending();
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
@@ -449,7 +448,7 @@ void actor_roots::begin_shutdown() {
 void actor_roots::insist() {
   insists_ = true;
   for (cell* root = last_; root != nullptr; root = root->previous_) {
-    root->request_stop(exit_reason::kind::shutdown);
+    root->request_stop_now(exit_reason::kind::shutdown);
     root->insist();
   }
 }

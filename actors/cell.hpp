@@ -2,7 +2,10 @@
 
 #include <troupe/actors/envelope.hpp>
 #include <troupe/actors/exit_reason.hpp>
+#include <troupe/actors/mailbox_options.hpp>
+#include <troupe/actors/message_queue.hpp>
 #include <troupe/actors/watch.hpp>
+#include <troupe/runtime/calls.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/memory.hpp>
@@ -20,43 +23,8 @@
 
 namespace troupe::internal {
 
+class bounds;
 class cell;
-
-/// The messages that wait for one actor, oldest first. Plain pointers: only the actor's loop touches it.
-class mailbox {
- public:
-  bool empty() const noexcept { return head_ == nullptr; }
-  void push(envelope& item) noexcept {
-    item.next = nullptr;
-    *tail_ = &item;
-    tail_ = &item.next;
-  }
-  envelope* pop() noexcept {
-    work* const first = head_;
-    if (first == nullptr) return nullptr;
-    head_ = first->next;
-    if (head_ == nullptr) tail_ = &head_;
-    return static_cast<envelope*>(first);
-  }
-  template <class Function>
-  void for_each(Function function) {
-    for (work* item = head_; item != nullptr; item = item->next)
-      function(static_cast<envelope&>(*item));
-  }
-  /// Marks the newest message; `is_mark` recognises it when it comes out.
-  work** mark() const noexcept { return tail_; }
-  static bool is_mark(envelope& item, work** mark) noexcept { return &item.next == mark; }
-  /// How many there are, counted up to `limit`.
-  std::size_t length(std::size_t limit) const noexcept {
-    std::size_t count = 0;
-    for (const work* item = head_; item != nullptr && count != limit; item = item->next) ++count;
-    return count;
-  }
-
- private:
-  work* head_ = nullptr;
-  work** tail_ = &head_;
-};
 
 /// What a class of actors can do besides handling messages.
 struct actor_class {
@@ -65,6 +33,9 @@ struct actor_class {
   void (*destroy)(cell&) noexcept;  ///< the user's object
   void (*start)(cell&);             ///< on_start; null when there is none. May leave the cell busy
   void (*stop)(cell&);              ///< on_stop, likewise
+  const mailbox_options* bound;     ///< null: none
+  const message_limit* limits;
+  std::size_t limit_count;
 };
 
 /// What only some actors have.
@@ -75,6 +46,15 @@ struct cell_extra {
   watchers watched_by;
   monitor_watch* monitors = nullptr;  ///< those it has set
   std::exception_ptr crash;           ///< what it crashed with
+  bounds* limits = nullptr;           ///< owned
+  message_queue urgent;               ///< to be handled before what waits in the mailbox
+  std::size_t reported_backlog = 0;   ///< how many messages waited when that was last reported
+  duration drain_for{};
+  timer_handle drain_limit;
+  cell_extra() = default;
+  cell_extra(const cell_extra&) = delete;
+  cell_extra& operator=(const cell_extra&) = delete;
+  ~cell_extra();
 };
 
 /// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
@@ -84,7 +64,8 @@ struct cell_extra {
 /// is queued, ends the actor's tasks, stops its children one after the other, the youngest first, calls on_stop and destroys
 /// the object. The cell's memory stays until the last ref is gone.
 /// Invariants: one count belongs to the life; `scheduled_` is true while the cell is in the ready chain or a coroutine
-/// handler runs, so that a message that arrives need not make it ready; a mailbox is empty unless running or starting;
+/// handler runs, so that a message that arrives need not make it ready; a mailbox is empty unless running or starting; with a bound,
+/// or an urgent message, `attention_` is set, so that each message is a turn of its own.
 /// `previous_` and `next_` belong to the parent's loop.
 /// Threads: `retain`, `release`, `enqueue`, `request_stop` and `description` from any thread, everything else on the home loop.
 class cell : public work {
@@ -105,11 +86,24 @@ class cell : public work {
     if (home_ == this_thread.current_loop) [[likely]] {
       accept(item);
     } else {
-      post(item);
+      post(item, &cell::arrive);
     }
   }
+  /// Delivers it before all that waits, but behind other urgent ones.
+  void enqueue_urgent(envelope& item) noexcept;
+  /// Delivers the message of a `sending`, which is told when it has room.
+  void enqueue_sent(envelope& item) noexcept;
 
+  /// With what is to be drained, once it is.
   void request_stop(exit_reason::kind why = exit_reason::kind::stopped) noexcept;
+  /// On the home loop.
+  void request_stop_now(exit_reason::kind why) noexcept {
+    if (life_ >= life::stopping || stop_wanted_) return;
+    stop_wanted_ = true;
+    ended_as_ = why;
+    pay_attention();
+  }
+  void request_drain(exit_reason::kind why, duration within) noexcept;
   void request_kill() noexcept;
 
   loop& home() const noexcept { return *home_; }
@@ -151,7 +145,12 @@ class cell : public work {
 
   /// The part of a turn that every class shares: true when the cell may handle messages.
   bool begin_turn() noexcept { return !attention_ || attend(); }
-  class mailbox& messages() noexcept { return mailbox_; }
+  message_queue& messages() noexcept { return mailbox_; }
+  /// Limits the mailbox. Before `begin`.
+  void bound(const mailbox_options& whole);
+  /// A message has left the mailbox of an actor whose `counted()` says so: makes room for another.
+  void taken(const envelope& item) noexcept;
+  bool counted() const noexcept { return (gate_ & gate_counted) != 0; }
   /// After each message: whether the turn goes on.
   bool turn_goes_on() const noexcept { return !attention_ && !busy_; }
   void end_turn() noexcept;
@@ -166,17 +165,45 @@ class cell : public work {
  private:
   friend class actor_roots;
   void accept(envelope& item) noexcept {
-    if (life_ >= life::stopping) [[unlikely]] {
-      refuse(item);
+    if (gate_ != 0) [[unlikely]] {
+      accept_slowly(item);
       return;
     }
+    put(item);
+  }
+  void put(envelope& item) noexcept {
     mailbox_.push(item);
     if (!scheduled_) {
       scheduled_ = true;
       home_->push(*this);
+    } else if (++backlog_ == 0) [[unlikely]] {
+      backlog_grows();
     }
   }
-  void post(envelope& item) noexcept;
+  /// Where it is not simply put into the mailbox: the actor stops, or its mailbox has limits. Puts it there, parks it, or ends it.
+  void accept_slowly(envelope& item) noexcept;
+  void accept_urgent(envelope& item) noexcept;
+  void accept_sent(envelope& item) noexcept;
+  /// Puts it into a mailbox with limits.
+  void admit(envelope& item) noexcept;
+  /// Ends a message for which there is no room: refused, or lost without a word to who only sends.
+  void overflowed(envelope& item, bool lost) noexcept;
+  void backlog_grows() noexcept;
+  void refuse_waiting() noexcept {
+    while (envelope* const left = mailbox_.pop()) refuse(*left);
+    if (extra_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+      refuse_set_aside();
+  }
+  void refuse_set_aside() noexcept;
+  bool attentive() const noexcept { return counted() || draining_; }
+  /// Whether all is done that a draining actor still has to do.
+  bool drained() const noexcept { return draining_ && mailbox_.empty() && !has_urgent(); }
+  bool has_urgent() const noexcept {
+    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    return known != nullptr && !known->urgent.empty();
+  }
+  void post(envelope& item, work::function arrival) noexcept;
+  static cell& arrived(envelope& item) noexcept;
   static void arrive(work& item) noexcept;
 
   cell_extra& extra() {
@@ -199,7 +226,10 @@ class cell : public work {
   void pay_attention() noexcept;
   /// Ends what the stop of this actor waits for: the coroutine in hand, its own or that of its youngest descendant.
   void insist() noexcept;
+  /// What comes before messages. Whether the turn may handle one then.
   bool attend() noexcept;
+  /// Start, stop, and the end of children. Whether the actor may handle messages.
+  bool attend_to_life() noexcept;
   void begin_stop() noexcept;
   void advance_stop() noexcept;
   void run_on_stop() noexcept;
@@ -213,8 +243,13 @@ class cell : public work {
   void let_go() noexcept;
   void free() noexcept;
 
-  ref_count count_{2};  // its life, and whoever makes it
+  ref_count count_{2};                             // its life, and whoever makes it
+  static constexpr std::uint8_t gate_closed = 1;   ///< the actor takes no more messages
+  static constexpr std::uint8_t gate_counted = 2;  ///< the mailbox has limits
+  static constexpr std::uint32_t no_backlog = 0 - static_cast<std::uint32_t>(default_high_water);
+
   life life_ = life::starting;
+  std::uint8_t gate_ = 0;
   bool scheduled_ : 1 = true;  ///< in the ready chain, or busy
   bool busy_ : 1 = false;      ///< a coroutine handler, on_start or on_stop goes on
   bool entering_ : 1 = false;  ///< inside run_activity
@@ -222,11 +257,14 @@ class cell : public work {
   bool stop_wanted_ : 1 = false;
   bool constructed_ : 1 = false;
   bool on_stop_done_ : 1 = false;
+  bool draining_ : 1 = false;  ///< stops when the mailbox is empty
   bool stop_sent_ =
       false;  ///< to this one, by its parent, on whose loop it is written: no bit field
   exit_reason::kind ended_as_ = exit_reason::kind::stopped;
+  std::uint32_t backlog_ =
+      no_backlog;  ///< counts what arrives while others wait, up to zero, when it is looked how many there are
   loop* home_;
-  mailbox mailbox_;
+  message_queue mailbox_;
   const actor_class* class_;
   cell* parent_;
   cell* previous_ = nullptr;
@@ -261,7 +299,10 @@ class actor_roots final : public loop_service {
   void add(cell& root) noexcept;
   void remove(cell& root) noexcept;
 
+  /// Messages that nobody will handle: of all kinds, and those of them for which there was no room, refused or dropped.
   std::uint64_t dead_letters = 0;
+  std::uint64_t refused_as_full = 0;
+  std::uint64_t dropped = 0;
 
  private:
   static void find();

@@ -265,14 +265,14 @@ struct turn_of<A, protocol<Ms...>> {
     auto& owner = static_cast<cell_of<A>&>(item);
     if (!owner.begin_turn()) return;
     // What arrives during the turn waits for the next one, so an actor that sends to itself lets others run.
-    mailbox& messages = owner.messages();
+    message_queue& messages = owner.messages();
     work** const newest = messages.mark();
     const std::size_t limit = owner.home().turn_limit();
     std::size_t handled = 0;
     bool more = !messages.empty();
     while (more) {
       envelope& next = *messages.pop();
-      more = !mailbox::is_mark(next, newest) && ++handled != limit;
+      more = !message_queue::is_mark(next, newest) && ++handled != limit;
       // A chain of comparisons with constants, the handlers inlined behind them: for the handful of messages that
       // protocols have it beats a table, which costs an indirect call.
       if (!(handle_as<A, Ms>(owner, next) || ...)) [[unlikely]]
@@ -313,8 +313,28 @@ struct class_of {
   static constexpr bool has_stop =
       !std::same_as<decltype(&A::on_stop), decltype(&A::actor_type::on_stop)>;
 
-  static constexpr actor_class table{type_name<A>(), sizeof(cell_of<A>), &destroy,
-                                     has_start ? &start : nullptr, has_stop ? &stop : nullptr};
+  static constexpr const mailbox_options* bound() {
+    if constexpr (requires { requires std::same_as<decltype(A::mailbox), const mailbox_options>; })
+      return &A::mailbox;
+    return nullptr;
+  }
+  static constexpr const message_limit* limits() {
+    if constexpr (requires { &A::limits[0].type; }) return A::limits;
+    return nullptr;
+  }
+  static constexpr std::size_t limit_count() {
+    if constexpr (requires { &A::limits[0].type; }) return sizeof A::limits / sizeof *A::limits;
+    return 0;
+  }
+
+  static constexpr actor_class table{type_name<A>(),
+                                     sizeof(cell_of<A>),
+                                     &destroy,
+                                     has_start ? &start : nullptr,
+                                     has_stop ? &stop : nullptr,
+                                     bound(),
+                                     limits(),
+                                     limit_count()};
 };
 
 }  // namespace troupe::internal

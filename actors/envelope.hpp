@@ -27,6 +27,9 @@ class reply_slot {
   virtual bool withdrawn() const noexcept = 0;
   /// Destroys the request and ends the ask with an error. Called once, instead of an answer.
   virtual void fail(std::exception_ptr error) noexcept = 0;
+  /// The request lies in the mailbox now. What waited for that only, and for no answer, lets go of `item`. False when it has been
+  /// withdrawn and `item` is freed.
+  virtual bool admitted([[maybe_unused]] envelope& item) noexcept { return true; }
 
  protected:
   ~reply_slot() = default;

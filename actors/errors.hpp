@@ -17,6 +17,11 @@ struct actor_dead : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The mailbox of the actor has no room for the message.
+struct mailbox_full : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The actor asked dropped the request without an answer.
 struct no_reply : std::runtime_error {
   using std::runtime_error::runtime_error;

@@ -32,6 +32,7 @@ inline constexpr place place::spread{kind::spread, 0};
 struct spawn_options {
   std::string_view name = {};  ///< shown in reports beside the class; copied
   place on = place::here;
+  mailbox_options mailbox = {};  ///< replaces that of the class when anything is set
 };
 
 namespace internal {
@@ -75,13 +76,20 @@ struct remote_start final : work, pooled {
 };
 
 template <class A>
-cell_of<A>* make_cell(loop& home, cell* parent, std::string_view name) {
+cell_of<A>* make_cell(loop& home, cell* parent, const spawn_options* options) {
   static_assert(
       alignof(A) <= pool_granule,
       "an actor that needs more than 16-byte alignment: keep what needs it behind a pointer");
   auto* const made = ::new (allocate(sizeof(cell_of<A>)))
       cell_of<A>(&turn_of<A, typename A::protocol_type>::run, class_of<A>::table, home, parent);
-  if (!name.empty()) made->set_name(name);
+  if (options != nullptr && !options->name.empty()) made->set_name(options->name);
+  if (options != nullptr && options->mailbox.set()) {
+    made->bound(options->mailbox);
+  } else if constexpr (class_of<A>::table.bound != nullptr ||
+                       class_of<A>::table.limits != nullptr) {
+    constexpr const mailbox_options* by_class = class_of<A>::table.bound;
+    made->bound(by_class != nullptr ? *by_class : mailbox_options());
+  }
   if (parent != nullptr) made->join_parent();
   return made;
 }
@@ -96,11 +104,11 @@ constexpr void check_handlers() {
 /// Starts an actor on this loop. The common way in, and apart from the other so that a program that places no actor
 /// elsewhere compiles none of that.
 template <class A, class... Args>
-actor_ref<typename A::protocol_type> spawn_here(cell* parent, std::string_view name,
+actor_ref<typename A::protocol_type> spawn_here(cell* parent, const spawn_options* options,
                                                 Args&&... args) {
   check_handlers<A>();
   if constexpr (std::constructible_from<A, Args...>) {
-    cell_of<A>* const made = make_cell<A>(find_place(place::here), parent, name);
+    cell_of<A>* const made = make_cell<A>(find_place(place::here), parent, options);
     cell* const outer = std::exchange(constructing, made);
     try {
       ::new (static_cast<void*>(&made->object)) A(std::forward<Args>(args)...);
@@ -126,12 +134,12 @@ actor_ref<typename A::protocol_type> spawn_placed(cell* parent, const spawn_opti
   if constexpr (std::constructible_from<A, std::decay_t<Args>...>) {
     loop& home = find_place(options.on);
     if (&home == loop::current())
-      return spawn_here<A>(parent, options.name, std::decay_t<Args>(std::forward<Args>(args))...);
+      return spawn_here<A>(parent, &options, std::decay_t<Args>(std::forward<Args>(args))...);
     check_handlers<A>();
     // Copying an argument may throw: there is no actor yet that would have to end.
     using start_type = remote_start<A, std::decay_t<Args>...>;
     owned<start_type> start(new start_type(std::in_place, std::forward<Args>(args)...));
-    cell_of<A>* const made = start->made = make_cell<A>(home, parent, options.name);
+    cell_of<A>* const made = start->made = make_cell<A>(home, parent, &options);
     if (!home.post(*start.release())) fail("an actor was placed on a loop that is closed");
     return actor_ref<typename A::protocol_type>(*made);
   } else {
@@ -157,7 +165,7 @@ inline constexpr bool starts_with_option<First, Rest...> = is_spawn_option<First
 template <class A, class... Args>
   requires(!internal::starts_with_option<Args...>)
 actor_ref<typename A::protocol_type> spawn(Args&&... args) {
-  return internal::spawn_here<A>(nullptr, {}, std::forward<Args>(args)...);
+  return internal::spawn_here<A>(nullptr, nullptr, std::forward<Args>(args)...);
 }
 
 /// As above, with a name or a place: `spawn<account>({.name = "savings", .on = place::spread}, 100)`. The arguments are copied or
@@ -168,7 +176,8 @@ actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args
 }
 template <class A, class... Args>
 actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
-  return internal::spawn_placed<A>(nullptr, {.name = {}, .on = on}, std::forward<Args>(args)...);
+  return internal::spawn_placed<A>(nullptr, {.name = {}, .on = on, .mailbox = {}},
+                                   std::forward<Args>(args)...);
 }
 
 }  // namespace troupe

@@ -47,7 +47,7 @@ std::uint64_t dead_letters() { return internal::actor_roots::of_current_loop().d
 
 TEST_CASE("a mailbox gives messages in the order they came") {
   using sent = internal::envelope_of<note>;
-  internal::mailbox box;
+  internal::message_queue box;
   CHECK(box.empty());
   CHECK(box.pop() == nullptr);
   sent first(note{"1"});
@@ -67,14 +67,14 @@ TEST_CASE("a mailbox gives messages in the order they came") {
 
 TEST_CASE("the mark of a mailbox recognises the message that was the newest") {
   using sent = internal::envelope_of<note>;
-  internal::mailbox box;
+  internal::message_queue box;
   sent first(note{"1"});
   sent second(note{"2"});
   box.push(first);
   work** const mark = box.mark();
   box.push(second);
-  CHECK(internal::mailbox::is_mark(*box.pop(), mark));
-  CHECK(!internal::mailbox::is_mark(*box.pop(), mark));
+  CHECK(internal::message_queue::is_mark(*box.pop(), mark));
+  CHECK(!internal::message_queue::is_mark(*box.pop(), mark));
   first.destroy_message();
   second.destroy_message();
 }

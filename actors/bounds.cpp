@@ -1,0 +1,308 @@
+#include <troupe/actors/bounds.hpp>
+
+#include <troupe/actors/actor_ref.hpp>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/errors.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace troupe::internal {
+
+bounds::bounds(const mailbox_options& whole, const message_limit* first, std::size_t count)
+    : whole_(whole) {
+  for (const message_limit* each = first; each != first + count; ++each) set_limit(*each);
+}
+
+void bounds::set_limit(const message_limit& given) {
+  if (limited* const known = find(*given.type)) {
+    known->limit = given;
+  } else {
+    limited_.push_back({given, 0});
+  }
+}
+
+const bounds::limited* bounds::find(const message_info& type) const noexcept {
+  const auto found = std::find_if(limited_.begin(), limited_.end(),
+                                  [&](const limited& each) { return each.limit.type == &type; });
+  return found != limited_.end() ? &*found : nullptr;
+}
+
+bool bounds::is_full_of(const message_info& type) const noexcept {
+  const limited* const known = find(type);
+  return known != nullptr && known->queued >= known->limit.capacity;
+}
+
+overflow bounds::policy_for(const message_info& type) const noexcept {
+  return is_full_of(type) ? find(type)->limit.when_full : whole_.when_full;
+}
+
+void bounds::came(const message_info& type) noexcept {
+  ++queued_;
+  if (limited* const known = find(type)) ++known->queued;
+}
+
+void bounds::went(const message_info& type) noexcept {
+  --queued_;
+  if (limited* const known = find(type)) --known->queued;
+  if (queued_ <= whole_.high_water / 2) warned_ = false;
+}
+
+bool bounds::reached_high_water() noexcept {
+  if (warned_ || whole_.high_water == 0 || queued_ < whole_.high_water) return false;
+  return warned_ = true;
+}
+
+// --- the cell's side --------------------------------------------------------------------------------------------------
+
+cell_extra::~cell_extra() { delete limits; }
+
+void cell::bound(const mailbox_options& whole) {
+  extra().drain_for = whole.drain_for;
+  if (whole.capacity == 0 && whole.high_water == 0 && class_->limit_count == 0) return;
+  extra().limits = new bounds(whole, class_->limits, class_->limit_count);
+  gate_ |= gate_counted;
+}
+
+void cell::accept_slowly(envelope& item) noexcept {
+  if ((gate_ & gate_closed) != 0) {
+    refuse(item);
+    return;
+  }
+  bounds& known = *extra().limits;
+  if (known.room_for(*item.info)) {
+    admit(item);
+    return;
+  }
+  switch (known.policy_for(*item.info)) {
+    case overflow::suspend:
+      // A tell has nobody who could wait.
+      if (item.reply == nullptr) return overflowed(item, false);
+      known.parked.push(item);
+      return;
+    case overflow::drop_oldest: {
+      const bool of_its_type = known.is_full_of(*item.info);
+      envelope* const oldest = mailbox_.remove_first(
+          [&](const envelope& each) { return !of_its_type || each.info == item.info; });
+      if (oldest == nullptr) return overflowed(item, true);  // all that wait are urgent
+      known.went(*oldest->info);
+      overflowed(*oldest, true);
+      admit(item);
+      return;
+    }
+    case overflow::drop_newest:
+      return overflowed(item, true);
+    case overflow::reject:
+      return overflowed(item, false);
+  }
+}
+
+void cell::admit(envelope& item) noexcept {
+  if (item.reply != nullptr && !item.reply->admitted(item)) return;
+  bounds& known = *extra().limits;
+  known.came(*item.info);
+  put(item);
+  if (known.reached_high_water())
+    home_->report({description() + " has " + std::to_string(known.queued()) +
+                       " messages waiting, which is its high-water mark",
+                   nullptr});
+}
+
+void cell::taken(const envelope& item) noexcept {
+  bounds& known = *extra().limits;
+  known.went(*item.info);
+  while (known.has_room()) {
+    envelope* const first =
+        known.parked.remove_first([&](const envelope& each) { return known.room_for(*each.info); });
+    if (first == nullptr) return;
+    if (first->reply->withdrawn()) {
+      first->reply->fail(nullptr);
+    } else {
+      admit(*first);
+    }
+  }
+}
+
+void cell::overflowed(envelope& item, bool lost) noexcept {
+  // Who only sends does not hear of a loss.
+  if (item.reply != nullptr && lost && !item.reply->admitted(item)) return;
+  if (item.reply != nullptr) {
+    std::exception_ptr error = std::make_exception_ptr(
+        mailbox_full(description() + " has no room for " + std::string(item.info->name) + ": " +
+                     std::to_string(extra().limits->queued()) + " messages wait" +
+                     (lost ? ", and its place was given away" : "")));
+    item.reply->fail(std::move(error));
+    return;
+  }
+  auto& counts = actor_roots::of_current_loop();
+  ++counts.dead_letters;
+  ++(lost ? counts.dropped : counts.refused_as_full);
+  item.info->free(item);
+}
+
+void cell::backlog_grows() noexcept {
+  std::size_t& reported = extra().reported_backlog;
+  const std::size_t waiting = mailbox_.length(std::size_t{1} << 30);
+  if (waiting < reported / 2) reported = 0;
+  if (!counted() && waiting >= default_high_water && waiting >= 2 * reported) {
+    reported = waiting;
+    home_->report({description() + " has " + std::to_string(waiting) +
+                       " messages waiting and no bound: give it a mailbox_options::capacity",
+                   nullptr});
+  }
+  // The next look when there may be twice as many, or so many at all: looking costs a step per message that waits.
+  backlog_ = 0 - static_cast<std::uint32_t>(std::max(
+                     default_high_water - std::min(waiting, default_high_water - 1), waiting));
+}
+
+void cell::refuse_set_aside() noexcept {
+  cell_extra& known = extra();
+  std::exchange(known.drain_limit, {}).cancel();
+  while (envelope* const left = known.urgent.pop()) refuse(*left);
+  if (known.limits == nullptr) return;
+  while (envelope* const left = known.limits->parked.pop()) refuse(*left);
+}
+
+// --- stopping with an empty mailbox -------------------------------------------------------------------------------------
+
+namespace {
+/// Brings the order to drain to another loop.
+struct drain_order final : work, pooled {
+  drain_order(cell& given, exit_reason::kind reason, duration limit) noexcept
+      : work(&drain_order::arrive), to(given), why(reason), within(limit) {
+    to.retain();
+  }
+  ~drain_order() { to.release(); }
+  static void arrive(work& item) noexcept {
+    const owned<drain_order> self(static_cast<drain_order*>(&item));
+    self->to.request_drain(self->why, self->within);
+  }
+  cell& to;
+  exit_reason::kind why;
+  duration within;
+};
+}  // namespace
+
+void cell::request_drain(exit_reason::kind why, duration within) noexcept {
+  if (home_ != loop::current()) {
+    owned<drain_order> order(new drain_order(*this, why, within));
+    if (home_->post(*order)) static_cast<void>(order.release());
+    return;
+  }
+  if (life_ >= life::stopping || stop_wanted_ || draining_) return;
+  draining_ = true;
+  gate_ |= gate_closed;
+  ended_as_ = why;
+  if (within != infinite) {
+    retain();
+    struct held {
+      explicit held(cell& given) noexcept : to(&given) {}
+      held(held&& other) noexcept : to(std::exchange(other.to, nullptr)) {}
+      ~held() {
+        if (to != nullptr) to->release();
+      }
+      void operator()() const { to->request_stop_now(to->ended_as_); }
+      cell* to;
+    };
+    extra().drain_limit = home_->call_later(within, held(*this));
+  }
+  // Not `pay_attention`, which ends what is in hand.
+  attention_ = true;
+  if (scheduled_) return;
+  scheduled_ = true;
+  home_->push(*this);
+}
+
+// --- urgent messages --------------------------------------------------------------------------------------------------
+
+void cell::enqueue_urgent(envelope& item) noexcept {
+  if (home_ == loop::current()) {
+    accept_urgent(item);
+  } else {
+    post(item, [](work& posted) noexcept {
+      auto& delivered = static_cast<envelope&>(posted);
+      cell& target = arrived(delivered);
+      target.accept_urgent(delivered);
+      target.release();
+    });
+  }
+}
+
+void cell::accept_urgent(envelope& item) noexcept {
+  if ((gate_ & gate_closed) != 0) return refuse(item);
+  if (counted()) {
+    bounds& known = *extra().limits;
+    if (!known.room_for(*item.info)) return overflowed(item, false);
+    known.came(*item.info);
+  }
+  extra().urgent.push(item);
+  attention_ = true;
+  if (scheduled_) return;
+  scheduled_ = true;
+  home_->push(*this);
+}
+
+// --- who waits for room -----------------------------------------------------------------------------------------------
+
+void cell::enqueue_sent(envelope& item) noexcept {
+  if (home_ == loop::current()) {
+    accept_sent(item);
+  } else {
+    post(item, [](work& posted) noexcept {
+      auto& delivered = static_cast<envelope&>(posted);
+      cell& target = arrived(delivered);
+      target.accept_sent(delivered);
+      target.release();
+    });
+  }
+}
+
+void cell::accept_sent(envelope& item) noexcept {
+  if (gate_ != 0) {
+    accept_slowly(item);
+  } else if (item.reply->admitted(item)) {
+    put(item);
+  }
+}
+
+bool sending::cancel(std::string_view reason) noexcept {
+  if (!end_as_cancelled(reason)) return false;
+  withdrawn_.store(true, std::memory_order_relaxed);
+  return true;
+}
+
+bool sending::admitted(envelope& item) noexcept {
+  if (withdrawn()) {
+    fail(nullptr);
+    return false;
+  }
+  item.reply = nullptr;
+  arrived_.set_value();
+  deliver();
+  return true;
+}
+
+void sending::fail(std::exception_ptr error) noexcept {
+  sent_->reply = nullptr;
+  sent_->info->free(*sent_);
+  arrived_.set_error(std::move(error));
+  deliver();
+}
+
+future<void> send_and_wait(cell& target, envelope& item) {
+  struct freed_unless_sent {
+    ~freed_unless_sent() {
+      if (left != nullptr) left->info->free(*left);
+    }
+    envelope* left;
+  } unsent{&item};
+  auto* const made = new sending(running_loop("send"), item);
+  unsent.left = nullptr;
+  future<void> result(*made);
+  item.reply = made;
+  target.enqueue_sent(item);
+  return result;
+}
+
+}  // namespace troupe::internal

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <troupe/actors/envelope.hpp>
+
+#include <cstddef>
+
+namespace troupe::internal {
+
+/// Messages in the order in which they are to be handled. Plain pointers: only the actor's loop touches it.
+class message_queue {
+ public:
+  bool empty() const noexcept { return head_ == nullptr; }
+  envelope* front() const noexcept { return static_cast<envelope*>(head_); }
+  void push(envelope& item) noexcept {
+    item.next = nullptr;
+    *tail_ = &item;
+    tail_ = &item.next;
+  }
+  void push_front(envelope& item) noexcept {
+    item.next = head_;
+    if (head_ == nullptr) tail_ = &item.next;
+    head_ = &item;
+  }
+  envelope* pop() noexcept {
+    work* const first = head_;
+    if (first == nullptr) return nullptr;
+    head_ = first->next;
+    if (head_ == nullptr) tail_ = &head_;
+    return static_cast<envelope*>(first);
+  }
+  /// Takes out the first for which `matches` holds; null when there is none.
+  template <class Predicate>
+  envelope* remove_first(Predicate matches) noexcept {
+    for (work** link = &head_; *link != nullptr; link = &(*link)->next) {
+      auto& item = static_cast<envelope&>(**link);
+      if (!matches(item)) continue;
+      *link = item.next;
+      if (*link == nullptr) tail_ = link;
+      return &item;
+    }
+    return nullptr;
+  }
+  template <class Function>
+  void for_each(Function function) {
+    for (work* item = head_; item != nullptr; item = item->next)
+      function(static_cast<envelope&>(*item));
+  }
+  /// Marks the newest message; `is_mark` recognises it when it comes out.
+  work** mark() const noexcept { return tail_; }
+  static bool is_mark(envelope& item, work** mark) noexcept { return &item.next == mark; }
+  /// How many there are, counted up to `limit`.
+  std::size_t length(std::size_t limit) const noexcept {
+    std::size_t count = 0;
+    for (const work* item = head_; item != nullptr && count != limit; item = item->next) ++count;
+    return count;
+  }
+
+ private:
+  work* head_ = nullptr;
+  work** tail_ = &head_;
+};
+
+}  // namespace troupe::internal
