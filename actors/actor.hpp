@@ -2,13 +2,21 @@
 
 #include <troupe/actors/monitor.hpp>
 #include <troupe/actors/spawn.hpp>
+#include <troupe/actors/supervise.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/task.hpp>
 
+#include <concepts>
+#include <exception>
 #include <source_location>
 #include <utility>
 
 namespace troupe {
+
+namespace internal {
+template <class Factory>
+class supervised_task;
+}
 
 /// The base of an actor class: a class with a mailbox, whose public `on(M)` is called for each message, one at a time.
 ///
@@ -70,6 +78,29 @@ class actor {
                                      std::forward<Args>(args)...);
   }
 
+  /// How this actor supervises its children (supervision.hpp), from now on. In its constructor, best.
+  void supervise_as(const supervision& rules) { internal::supervise_as(cell_, rules); }
+  /// Starts a child that is restarted when it falls, by the rules in supervision.hpp. Its arguments are copied for each start.
+  /// Errors: as of `spawn`.
+  template <class A, class... Args>
+  actor_ref<typename A::protocol_type> supervise(const child_options& options, Args&&... args) {
+    return internal::supervise<A>(cell_, options, std::forward<Args>(args)...);
+  }
+  /// The same for a coroutine: `factory()` gives a `coro<>` that is run, and made anew when it has thrown or, for a permanent child,
+  /// returned.
+  template <std::invocable Factory>
+  any_actor supervise_task(const child_options& options, Factory factory) {
+    return internal::supervise<internal::supervised_task<Factory>>(cell_, options,
+                                                                   std::move(factory));
+  }
+  /// Stops a child for good, whatever its kind. Does nothing when it is no child of this actor.
+  void stop_child(const any_actor& child) noexcept { internal::stop_child(cell_, child); }
+  /// Takes a supervised child down and starts it anew. That is not counted as a fall.
+  void restart_child(const any_actor& child) { internal::restart_child(cell_, child); }
+
+  /// Ends this actor as a handler does that throws: its supervisor decides, its monitors hear of `error`.
+  void crash_with(const std::exception_ptr& error) noexcept { cell_.crash(error); }
+
   /// Has this actor told by a `down` when `who` has ended, at once if it is dead; its protocol has to contain `down`. Several monitors
   /// of the same actor are told of one by one. They end with this actor.
   monitor_handle monitor(const any_actor& who) {
@@ -92,4 +123,33 @@ class actor {
   internal::cell& cell_;
 };
 
+namespace internal {
+
+/// What runs a coroutine under supervision: its end is the actor's.
+template <class Factory>
+class supervised_task final : public actor<protocol<>> {
+ public:
+  explicit supervised_task(Factory factory) : factory_(std::move(factory)) {}
+  void on_start() { create_task(run()); }
+
+ private:
+  coro<> run() {
+    std::exception_ptr failed;
+    try {
+      co_await factory_();
+    } catch (const cancelled&) {
+      throw;
+    } catch (...) {
+      failed = std::current_exception();
+    }
+    if (failed) {
+      crash_with(failed);
+    } else {
+      stop();
+    }
+  }
+  Factory factory_;
+};
+
+}  // namespace internal
 }  // namespace troupe

@@ -190,7 +190,8 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
     if (home_->post(*order)) static_cast<void>(order.release());
     return;
   }
-  if (life_ >= life::stopping || stop_wanted_ || draining_) return;
+  if (life_ >= life::stopping || stop_wanted_ || draining_ || resting_) return;
+  if (why != exit_reason::kind::stopped) for_good_ = true;
   draining_ = true;
   gate_ |= gate_closed;
   ended_as_ = why;

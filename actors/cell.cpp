@@ -2,6 +2,7 @@
 
 #include <troupe/actors/bounds.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/keeper.hpp>
 #include <troupe/actors/system_message.hpp>
 
 #include <troupe/runtime/check.hpp>
@@ -53,7 +54,7 @@ std::string cell::condition() const {
     case life::stopping:
       return "stopping";
     case life::starting:
-      return "starting";
+      return resting_ ? "down, to be restarted" : "starting";
     case life::running:
       break;
   }
@@ -115,8 +116,10 @@ void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept 
 }
 
 void cell::stop_after_crash(const std::exception_ptr& error) noexcept {
-  home_->report({description() + " crashed and is stopped", error});
   crashed(error);
+  // Its supervisor reports what is done about it.
+  if (!supervised_ || !will_fall())
+    home_->report({description() + " crashed and is stopped", error});
   stop_wanted_ = attention_ = true;
 }
 
@@ -205,7 +208,7 @@ void cell::request_stop(exit_reason::kind why) noexcept {
     return;
   }
   const cell_extra* const known = extra_.load(std::memory_order_relaxed);
-  if (known != nullptr && known->drain_for != duration{}) [[unlikely]]
+  if (known != nullptr && known->drain_for != duration{} && !resting_ && !falling_) [[unlikely]]
     return request_drain(why, known->drain_for);
   request_stop_now(why);
 }
@@ -216,7 +219,7 @@ void cell::request_kill() noexcept {
     system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_kill(); });
     return;
   }
-  if (life_ == life::dead || ended_as_ == exit_reason::kind::killed) return;
+  if (life_ == life::dead || resting_ || ended_as_ == exit_reason::kind::killed) return;
   ended_as_ = exit_reason::kind::killed;
   stop_wanted_ = on_stop_done_ = true;
   // Not by its turn: a child further down may be waiting in its on_stop.
@@ -270,27 +273,44 @@ bool cell::attend_to_life() noexcept {
     return false;
   }
   if (stop_wanted_ || drained()) {
-    begin_stop();
+    if (supervised_ && will_fall()) {
+      begin_fall();
+    } else {
+      begin_stop();
+    }
+    return false;
+  }
+  if (resting_) {
+    scheduled_ = false;
     return false;
   }
   attention_ = attentive();
-  if (life_ == life::running) return true;
+  if (life_ == life::running) {
+    if (coming_up_) came_up();
+    return true;
+  }
   // Starting. Whatever on_start does, messages come after it.
   life_ = life::running;
-  try {
-    class_->start(*this);
-  } catch (...) {
-    stop_after_crash(std::current_exception());
+  attention_ = attention_ || coming_up_;
+  if (class_->start != nullptr) {
+    try {
+      class_->start(*this);
+    } catch (...) {
+      stop_after_crash(std::current_exception());
+    }
+    if (busy_) return false;
   }
-  if (busy_) return false;
-  return !stop_wanted_ || attend_to_life();
+  return !attention_ || attend_to_life();
 }
 
 void cell::begin_stop() noexcept {
   life_ = life::stopping;
   gate_ |= gate_closed;
-  drop_monitors();
-  refuse_waiting();
+  while (envelope* const left = mailbox_.pop()) refuse(*left);
+  if (extra_.load(std::memory_order_relaxed) != nullptr) {
+    cancel_monitors();
+    refuse_set_aside();
+  }
   advance_stop();
 }
 
@@ -310,6 +330,8 @@ void cell::advance_stop() noexcept {
       if (!last_child_->stop_sent_) {
         last_child_->stop_sent_ = true;
         last_child_->request_stop(exit_reason::kind::parent);
+        if (known != nullptr && known->children != nullptr && last_child_ != nullptr)
+          known->children->limit_stop(*last_child_);
       }
       return;
     }
@@ -337,27 +359,30 @@ void cell::run_on_stop() noexcept {
 
 void cell::finish() noexcept {
   life_ = life::dead;
-  drop_monitors();  // its on_stop may have set one
+  cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  if (known != nullptr) cancel_monitors();  // its on_stop may have set one
   if (constructed_) class_->destroy(*this);
-  tell_watchers();
+  if (known != nullptr) {
+    drop_keeper();
+    if (falling_) return rest();
+    tell_watchers();
+  }
   if (parent_ == nullptr) {
     actor_roots::of_current_loop().remove(*this);
     release();
     return;
   }
   // The parent takes over the count of this life.
-  if (&parent_->home() == home_) {
-    parent_->child_gone(*this);
-  } else {
-    parent_->retain();
-    system_message::send(*parent_, this,
-                         [](cell& to, cell* about) noexcept { to.child_gone(*about); });
-  }
+  tell_parent([](cell& to, cell* about) noexcept { to.child_gone(*about); });
 }
 
 void cell::child_gone(cell& child) noexcept {
   if (child.previous_ != nullptr) child.previous_->next_ = child.next_;
   (child.next_ != nullptr ? child.next_->previous_ : last_child_) = child.previous_;
+  if (child.supervised_) [[unlikely]]
+    if (cell_extra* const known = extra_.load(std::memory_order_relaxed);
+        known != nullptr && known->children != nullptr)
+      known->children->gone(child);
   child.release();
   if (life_ == life::stopping) pay_attention();
 }
@@ -368,12 +393,14 @@ void cell::abandon() noexcept {
   ended_as_ = exit_reason::kind::killed;
   run = [](work&) noexcept {};
   gate_ |= gate_closed;
-  drop_monitors();
   refuse_waiting();
-  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
+  if (cell_extra* const known = extra_.load(std::memory_order_relaxed)) {
+    cancel_monitors();
+    drop_keeper();
     known->tasks.destroy_pending();
+  }
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
-  tell_watchers();
+  if (extra_.load(std::memory_order_relaxed) != nullptr) tell_watchers();
 }
 
 void cell::let_go() noexcept {

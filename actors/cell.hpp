@@ -4,7 +4,9 @@
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/mailbox_options.hpp>
 #include <troupe/actors/message_queue.hpp>
+#include <troupe/actors/supervision.hpp>
 #include <troupe/actors/watch.hpp>
+#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/calls.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/loop.hpp>
@@ -25,6 +27,7 @@ namespace troupe::internal {
 
 class bounds;
 class cell;
+class keeper;
 
 /// What a class of actors can do besides handling messages.
 struct actor_class {
@@ -51,6 +54,9 @@ struct cell_extra {
   std::size_t reported_backlog = 0;   ///< how many messages waited when that was last reported
   duration drain_for{};
   timer_handle drain_limit;
+  keeper* children = nullptr;         ///< owned; of an actor that supervises
+  restart when = restart::permanent;  ///< how it is supervised itself
+  callable<void(cell&)> construct;    ///< makes its object anew
   cell_extra() = default;
   cell_extra(const cell_extra&) = delete;
   cell_extra& operator=(const cell_extra&) = delete;
@@ -60,7 +66,8 @@ struct cell_extra {
 /// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
 /// block.
 ///
-/// Life: starting, running, stopping, dead. A stop lets a plain handler finish and cancels a coroutine handler, refuses what
+/// Life: starting, running, stopping, dead. A supervised actor may fall: it goes through stopping, as far as to the end of its object,
+/// and back to starting, where it rests until it is told to construct another (restart.cpp); its mailbox is kept, and takes messages. A stop lets a plain handler finish and cancels a coroutine handler, refuses what
 /// is queued, ends the actor's tasks, stops its children one after the other, the youngest first, calls on_stop and destroys
 /// the object. The cell's memory stays until the last ref is gone.
 /// Invariants: one count belongs to the life; `scheduled_` is true while the cell is in the ready chain or a coroutine
@@ -81,6 +88,21 @@ class cell : public work {
     if (count_.drop()) free();
   }
 
+  /// Makes it one that is restarted, by `construct`, when its parent decides so. Before `begin`.
+  void supervised_as(restart when, callable<void(cell&)> construct);
+  void not_supervised() noexcept { supervised_ = false; }
+  /// Constructs its object; what it throws is thrown.
+  void construct_supervised();
+  /// What it knows of the children that it supervises.
+  keeper& supervisor();
+  /// For its supervisor: to go down, to rest there; to start again. Any thread.
+  void request_fall() noexcept;
+  void request_revival() noexcept;
+  /// Crashes outside a handler.
+  void crash(const std::exception_ptr& error) noexcept;
+  /// Pre: it has ended, or rests.
+  exit_reason reason() const noexcept;
+
   /// Delivers a message, or disposes of it when the actor takes none any more.
   void enqueue(envelope& item) noexcept {
     if (home_ == this_thread.current_loop) [[likely]] {
@@ -98,6 +120,8 @@ class cell : public work {
   void request_stop(exit_reason::kind why = exit_reason::kind::stopped) noexcept;
   /// On the home loop.
   void request_stop_now(exit_reason::kind why) noexcept {
+    if (supervised_ && stop_supervised(why)) [[unlikely]]
+      return;
     if (life_ >= life::stopping || stop_wanted_) return;
     stop_wanted_ = true;
     ended_as_ = why;
@@ -195,6 +219,22 @@ class cell : public work {
       refuse_set_aside();
   }
   void refuse_set_aside() noexcept;
+  /// Whether the end that is wanted is to be followed by a restart. Pre: it is supervised.
+  bool will_fall() const noexcept;
+  /// A stop of a supervised actor. Whether nothing more is to be done.
+  bool stop_supervised(exit_reason::kind why) noexcept;
+  void begin_fall() noexcept;
+  void rest() noexcept;
+  void came_up() noexcept;
+  using news = void (*)(cell& to, cell* about) noexcept;
+  void tell_parent(news what) noexcept {
+    if (&parent_->home() == home_) {
+      what(*parent_, this);
+    } else {
+      tell_parent_elsewhere(what);
+    }
+  }
+  void tell_parent_elsewhere(news what) noexcept;
   bool attentive() const noexcept { return counted() || draining_; }
   /// Whether all is done that a draining actor still has to do.
   bool drained() const noexcept { return draining_ && mailbox_.empty() && !has_urgent(); }
@@ -211,18 +251,10 @@ class cell : public work {
     if (known == nullptr) extra_.store(known = new cell_extra, std::memory_order_release);
     return *known;
   }
-  void drop_monitors() noexcept {
-    if (extra_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
-      cancel_monitors();
-  }
+  // These three need a cell_extra.
   void cancel_monitors() noexcept;
-  void tell_watchers() noexcept {
-    if (extra_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
-      tell_all_watchers();
-  }
-  void tell_all_watchers() noexcept;
-  /// Pre: it has ended.
-  exit_reason reason() const noexcept;
+  void tell_watchers() noexcept;
+  void drop_keeper() noexcept;
   void pay_attention() noexcept;
   /// Ends what the stop of this actor waits for: the coroutine in hand, its own or that of its youngest descendant.
   void insist() noexcept;
@@ -258,6 +290,12 @@ class cell : public work {
   bool constructed_ : 1 = false;
   bool on_stop_done_ : 1 = false;
   bool draining_ : 1 = false;  ///< stops when the mailbox is empty
+  bool supervised_ : 1 = false;
+  bool for_good_ : 1 = false;      ///< its parent stops it: no restart
+  bool fall_ordered_ : 1 = false;  ///< by its supervisor
+  bool falling_ : 1 = false;       ///< being taken down for a restart
+  bool resting_ : 1 = false;       ///< down, until it is told to start again
+  bool coming_up_ : 1 = false;     ///< its supervisor wants to know when it is up
   bool stop_sent_ =
       false;  ///< to this one, by its parent, on whose loop it is written: no bit field
   exit_reason::kind ended_as_ = exit_reason::kind::stopped;

@@ -22,6 +22,11 @@ struct mailbox_full : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A supervisor's children fell more often than it allows: it gives up, which is a crash of its own.
+struct restarts_exhausted : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The actor asked dropped the request without an answer.
 struct no_reply : std::runtime_error {
   using std::runtime_error::runtime_error;

@@ -16,13 +16,15 @@ cell& taken_cell() noexcept {
   return *taken;
 }
 
+void throw_nowhere() {
+  throw invalid_state("spawn needs a running loop, and none runs on this thread");
+}
+
 loop& find_place(place wanted) {
-  loop* const current = loop::current();
-  if (current == nullptr)
-    throw invalid_state("spawn needs a running loop, and none runs on this thread");
-  if (wanted.what == place::kind::here) return *current;
-  runtime* const owner = current->owner();
-  if (owner == nullptr) return *current;
+  loop& current = this_place();
+  if (wanted.what == place::kind::here) return current;
+  runtime* const owner = current.owner();
+  if (owner == nullptr) return current;
   if (wanted.what == place::kind::spread) return owner->next_spread();
   if (wanted.index >= owner->size()) {
     throw std::out_of_range("place::on(" + std::to_string(wanted.index) + "): the runtime has " +

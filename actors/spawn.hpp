@@ -3,6 +3,8 @@
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/dispatch.hpp>
+#include <troupe/actors/mailbox_options.hpp>
+#include <troupe/actors/place.hpp>
 #include <troupe/runtime/runtime.hpp>
 
 #include <concepts>
@@ -14,20 +16,6 @@
 #include <utility>
 
 namespace troupe {
-
-/// On which loop a new actor lives.
-struct place {
-  enum class kind : unsigned char { here, spread, on };
-
-  kind what = kind::here;
-  std::size_t index = 0;
-
-  static const place here;    ///< the loop of whoever spawns it
-  static const place spread;  ///< the loops of the runtime in turn
-  static constexpr place on(std::size_t loop_index) noexcept { return {kind::on, loop_index}; }
-};
-inline constexpr place place::here{kind::here, 0};
-inline constexpr place place::spread{kind::spread, 0};
 
 struct spawn_options {
   std::string_view name = {};  ///< shown in reports beside the class; copied
@@ -44,6 +32,12 @@ cell& taken_cell() noexcept;
 
 /// Errors: std::out_of_range when the runtime has no such loop; `invalid_state` off a loop.
 loop& find_place(place wanted);
+[[noreturn]] void throw_nowhere();
+inline loop& this_place() {
+  loop* const here = this_thread.current_loop;
+  if (here == nullptr) throw_nowhere();
+  return *here;
+}
 
 /// Constructs the actor on its loop, when that is not the spawner's.
 template <class A, class... Args>
@@ -108,7 +102,7 @@ actor_ref<typename A::protocol_type> spawn_here(cell* parent, const spawn_option
                                                 Args&&... args) {
   check_handlers<A>();
   if constexpr (std::constructible_from<A, Args...>) {
-    cell_of<A>* const made = make_cell<A>(find_place(place::here), parent, options);
+    cell_of<A>* const made = make_cell<A>(this_place(), parent, options);
     cell* const outer = std::exchange(constructing, made);
     try {
       ::new (static_cast<void*>(&made->object)) A(std::forward<Args>(args)...);

@@ -253,7 +253,7 @@ void cell::cancel_monitors() noexcept {
   while (known.monitors != nullptr) known.monitors->cancel();
 }
 
-void cell::tell_all_watchers() noexcept {
+void cell::tell_watchers() noexcept {
   watchers& told = extra().watched_by;
   if (!told.empty()) told.tell_all(reason());
 }

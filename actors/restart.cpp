@@ -1,0 +1,193 @@
+// The cell's side of supervision: falling, resting, and starting again.
+#include <troupe/actors/cell.hpp>
+
+#include <troupe/actors/keeper.hpp>
+#include <troupe/actors/supervise.hpp>
+#include <troupe/actors/system_message.hpp>
+
+#include <utility>
+
+namespace troupe::internal {
+
+void cell::supervised_as(restart when, callable<void(cell&)> construct) {
+  supervised_ = true;
+  extra().when = when;
+  extra().construct = std::move(construct);
+}
+
+void cell::construct_supervised() {
+  cell* const outer = std::exchange(constructing, this);
+  try {
+    extra().construct(*this);
+  } catch (...) {
+    constructing = outer;
+    throw;
+  }
+  constructing = outer;
+}
+
+void supervise_as(cell& parent, const supervision& rules) { parent.supervisor().set(rules); }
+
+void start_supervised(cell& made, cell& parent, const child_options& options,
+                      callable<void(cell&)> construct) {
+  made.supervised_as(options.when, std::move(construct));
+  parent.supervisor().add(made, options);
+  if (&made.home() == loop::current()) {
+    try {
+      made.construct_supervised();
+    } catch (...) {
+      made.not_supervised();
+      parent.supervisor().gone(made);
+      made.begin_without_object(std::current_exception());
+      throw;
+    }
+    made.begin();
+    return;
+  }
+  made.retain();
+  system_message::send(made, nullptr, [](cell& to, cell*) noexcept {
+    try {
+      to.construct_supervised();
+    } catch (...) {
+      to.begin_without_object(std::current_exception());  // it falls
+      return;
+    }
+    to.begin();
+  });
+}
+
+void stop_child(cell& parent, const any_actor& child) noexcept {
+  if (child.cell() != nullptr && child.cell()->parent() == &parent)
+    child.cell()->request_stop(exit_reason::kind::parent);
+}
+
+void restart_child(cell& parent, const any_actor& child) {
+  if (child.cell() != nullptr) parent.supervisor().restart_by_hand(*child.cell());
+}
+
+keeper& cell::supervisor() {
+  keeper*& known = extra().children;
+  if (known == nullptr) known = new keeper(*this);
+  return *known;
+}
+
+void cell::drop_keeper() noexcept { delete std::exchange(extra().children, nullptr); }
+
+bool cell::will_fall() const noexcept {
+  if (for_good_) return false;
+  if (fall_ordered_) return true;
+  switch (extra_.load(std::memory_order_relaxed)->when) {
+    case restart::permanent:
+      return true;
+    case restart::transient:
+      return ended_as_ == exit_reason::kind::crashed || ended_as_ == exit_reason::kind::killed;
+    case restart::temporary:
+      return false;
+  }
+  return false;
+}
+
+void cell::crash(const std::exception_ptr& error) noexcept {
+  if (life_ >= life::stopping) return;
+  stop_after_crash(error);
+  pay_attention();
+}
+
+// --- down -------------------------------------------------------------------------------------------------------------
+
+void cell::request_fall() noexcept {
+  if (home_ != loop::current()) {
+    retain();
+    system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_fall(); });
+    return;
+  }
+  if (life_ >= life::stopping || stop_wanted_ || resting_) return;
+  fall_ordered_ = stop_wanted_ = true;
+  ended_as_ = exit_reason::kind::stopped;
+  pay_attention();
+}
+
+bool cell::stop_supervised(exit_reason::kind why) noexcept {
+  if (why == exit_reason::kind::stopped) return resting_ || falling_;  // it is down already
+  for_good_ = true;
+  if (!resting_ && !falling_) return false;
+  // Its last reason is what its monitors should hear.
+  if (ended_as_ == exit_reason::kind::stopped) ended_as_ = why;
+  if (falling_) {
+    falling_ = false;
+    gate_ |= gate_closed;
+    refuse_waiting();
+    return true;
+  }
+  resting_ = false;
+  stop_wanted_ = true;
+  pay_attention();
+  return true;
+}
+
+void cell::begin_fall() noexcept {
+  life_ = life::stopping;
+  falling_ = true;
+  cancel_monitors();
+  advance_stop();
+}
+
+void cell::rest() noexcept {
+  falling_ = fall_ordered_ = stop_wanted_ = on_stop_done_ = false;
+  constructed_ = false;
+  if (draining_) {
+    draining_ = false;
+    std::exchange(extra().drain_limit, {}).cancel();
+    gate_ &= static_cast<std::uint8_t>(~gate_closed);
+  }
+  resting_ = attention_ = true;
+  life_ = life::starting;
+  tell_parent([](cell& to, cell* about) noexcept {
+    if (cell_extra* const known = to.extra_.load(std::memory_order_relaxed);
+        known != nullptr && known->children != nullptr)
+      known->children->fell(*about);
+  });
+}
+
+void cell::tell_parent_elsewhere(news what) noexcept {
+  parent_->retain();
+  system_message::send(*parent_, this, what);
+}
+
+// --- and up -----------------------------------------------------------------------------------------------------------
+
+void cell::request_revival() noexcept {
+  if (home_ != loop::current()) {
+    retain();
+    system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_revival(); });
+    return;
+  }
+  if (!resting_) return;
+  resting_ = false;
+  coming_up_ = true;
+  ended_as_ = exit_reason::kind::stopped;
+  extra().crash = nullptr;
+  try {
+    construct_supervised();
+    constructed_ = true;
+  } catch (...) {
+    // What the constructor may have started is taken down with it.
+    crashed(std::current_exception());
+    stop_wanted_ = true;
+    extra().tasks.cancel_all_for_good();
+  }
+  if (scheduled_) return;
+  scheduled_ = true;
+  home_->push(*this);
+}
+
+void cell::came_up() noexcept {
+  coming_up_ = false;
+  tell_parent([](cell& to, cell* about) noexcept {
+    if (cell_extra* const known = to.extra_.load(std::memory_order_relaxed);
+        known != nullptr && known->children != nullptr)
+      known->children->came_up(*about);
+  });
+}
+
+}  // namespace troupe::internal
