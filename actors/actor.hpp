@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/actors/link.hpp>
 #include <troupe/actors/monitor.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/actors/supervise.hpp>
@@ -110,6 +111,12 @@ class actor {
       static_cast<void>(sizeof(actor_that_monitors_has_no_down_in_its_protocol<P>));
     }
   }
+
+  /// Links this actor with `other`, both ways, once: when one of them crashes or is killed, also when it is restarted then, the other
+  /// crashes with `link_broken`, unless its protocol contains `exited`; then it is sent that, whatever the reason. A link ends with that,
+  /// or with either actor. An actor that is dead already counts as one that ends now.
+  void link(const any_actor& other) { internal::link(cell_, other); }
+  void unlink(const any_actor& other) noexcept { internal::unlink(cell_, other); }
 
   /// Runs `body` as a task of this actor, beside its handlers; it is cancelled when the actor stops.
   template <class T>

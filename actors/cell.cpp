@@ -364,6 +364,7 @@ void cell::finish() noexcept {
   if (constructed_) class_->destroy(*this);
   if (known != nullptr) {
     drop_keeper();
+    break_links();
     if (falling_) return rest();
     tell_watchers();
   }
@@ -400,7 +401,10 @@ void cell::abandon() noexcept {
     known->tasks.destroy_pending();
   }
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
-  if (extra_.load(std::memory_order_relaxed) != nullptr) tell_watchers();
+  if (extra_.load(std::memory_order_relaxed) != nullptr) {
+    break_links();
+    tell_watchers();
+  }
 }
 
 void cell::let_go() noexcept {

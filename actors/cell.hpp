@@ -22,6 +22,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace troupe::internal {
 
@@ -39,6 +40,8 @@ struct actor_class {
   const mailbox_options* bound;     ///< null: none
   const message_limit* limits;
   std::size_t limit_count;
+  /// Tells it of the end of one that it is linked with; null when its protocol has no such message.
+  void (*send_exited)(cell& to, cell& ended, const exit_reason& why);
 };
 
 /// What only some actors have.
@@ -54,6 +57,7 @@ struct cell_extra {
   std::size_t reported_backlog = 0;   ///< how many messages waited when that was last reported
   duration drain_for{};
   timer_handle drain_limit;
+  std::vector<cell*> links;           ///< each holds a count
   keeper* children = nullptr;         ///< owned; of an actor that supervises
   restart when = restart::permanent;  ///< how it is supervised itself
   callable<void(cell&)> construct;    ///< makes its object anew
@@ -183,6 +187,10 @@ class cell : public work {
   void remove_watcher(watcher& left) noexcept;
   void add_monitor(monitor_watch& added) noexcept;
   void remove_monitor(monitor_watch& left) noexcept;
+  /// Those it is linked with. On the home loop; whether there was something to do.
+  bool add_link(cell& peer);
+  bool remove_link(cell& peer) noexcept;
+  void link_ended(cell& peer, const exit_reason& why) noexcept;
   /// Ends an unhandled message: dead letter for a tell, an error for an ask.
   void refuse(envelope& item) noexcept;
 
@@ -251,7 +259,8 @@ class cell : public work {
     if (known == nullptr) extra_.store(known = new cell_extra, std::memory_order_release);
     return *known;
   }
-  // These three need a cell_extra.
+  // These four need a cell_extra.
+  void break_links() noexcept;
   void cancel_monitors() noexcept;
   void tell_watchers() noexcept;
   void drop_keeper() noexcept;

@@ -15,6 +15,10 @@
 #include <type_traits>
 #include <utility>
 
+namespace troupe {
+struct exited;
+}
+
 namespace troupe::internal {
 
 /// The cell of actors of class `A`, with the object in it.
@@ -284,6 +288,13 @@ struct turn_of<A, protocol<Ms...>> {
   }
 };
 
+/// Sends an `M` made of who has ended and why. A template, for `M` is complete only where somebody understands it.
+template <class M>
+void tell_of_end(cell& to, cell& ended, const exit_reason& why) {
+  ended.retain();
+  to.enqueue(*new envelope_of<M>(M{decltype(M::who)(ended), why}));
+}
+
 template <class A>
 struct class_of {
   using protocol_type = typename A::protocol_type;
@@ -327,6 +338,15 @@ struct class_of {
     return 0;
   }
 
+  static constexpr auto send_exited() -> void (*)(cell&, cell&, const exit_reason&) {
+    if constexpr (accepts<protocol_type, exited>)
+      return [](cell& to, cell& ended, const exit_reason& why) {
+        tell_of_end<exited>(to, ended, why);
+      };
+    else
+      return nullptr;
+  }
+
   static constexpr actor_class table{type_name<A>(),
                                      sizeof(cell_of<A>),
                                      &destroy,
@@ -334,7 +354,8 @@ struct class_of {
                                      has_stop ? &stop : nullptr,
                                      bound(),
                                      limits(),
-                                     limit_count()};
+                                     limit_count(),
+                                     send_exited()};
 };
 
 }  // namespace troupe::internal
