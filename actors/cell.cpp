@@ -368,6 +368,7 @@ void cell::finish() noexcept {
     if (falling_) return rest();
     tell_watchers();
   }
+  home_->moves_out();
   if (parent_ == nullptr) {
     actor_roots::of_current_loop().remove(*this);
     release();
@@ -389,6 +390,7 @@ void cell::child_gone(cell& child) noexcept {
 }
 
 void cell::abandon() noexcept {
+  if (life_ != life::dead) home_->moves_out();
   life_ = life::dead;
   stop_wanted_ = true;
   ended_as_ = exit_reason::kind::killed;

@@ -84,7 +84,9 @@ class cell : public work {
   enum class life : std::uint8_t { starting, running, stopping, dead };
 
   cell(work::function run_function, const actor_class& type, loop& home, cell* parent) noexcept
-      : work(run_function), home_(&home), class_(&type), parent_(parent) {}
+      : work(run_function), home_(&home), class_(&type), parent_(parent) {
+    home.moves_in();
+  }
   ~cell() { delete extra_.load(std::memory_order_relaxed); }
 
   void retain() noexcept { count_.add(); }

@@ -26,6 +26,7 @@ loop& find_place(place wanted) {
   runtime* const owner = current.owner();
   if (owner == nullptr) return current;
   if (wanted.what == place::kind::spread) return owner->next_spread();
+  if (wanted.what == place::kind::least_loaded) return owner->least_loaded();
   if (wanted.index >= owner->size()) {
     throw std::out_of_range("place::on(" + std::to_string(wanted.index) + "): the runtime has " +
                             std::to_string(owner->size()) + " loops; set run_options::threads");

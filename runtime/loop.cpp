@@ -198,9 +198,14 @@ void loop::run_watched(work& item) noexcept {
   if (stepped != nullptr) stepped->release();
 }
 
+void loop::count_works() noexcept {
+  works_done_.store(works_done_.load(std::memory_order_relaxed) + done_, std::memory_order_relaxed);
+  done_ = 0;
+}
+
 /// A look at everything outside while works are ready.
 void loop::poll() noexcept {
-  done_ = 0;
+  count_works();
   take_inbox();
   const time_point before = time();
   const duration batch = before - last_poll_;
@@ -306,7 +311,7 @@ void loop::sleep() {
   }
   take_inbox();
   if (!timers_.empty()) fire_rested();
-  done_ = 0;
+  count_works();
   last_poll_ = {};
 }
 

@@ -6,6 +6,7 @@
 #include <troupe/runtime/failure.hpp>
 #include <troupe/runtime/inbox.hpp>
 #include <troupe/runtime/memory.hpp>
+#include <troupe/runtime/ref_count.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/runtime/timer.hpp>
 #include <troupe/runtime/work.hpp>
@@ -59,6 +60,14 @@ class loop_service {
   friend class loop;
   const void* key_ = nullptr;  ///< stands for its type
   loop_service* next_ = nullptr;
+};
+
+/// How much there is on a loop, for a report: `runtime::loads` gives those of all.
+struct loop_load {
+  std::size_t index;   ///< of the loop
+  std::size_t actors;  ///< that live on it, or are on their way there
+  std::uint64_t
+      works;  ///< it has done since it began: messages handled, steps of tasks, calls; somewhat less than up to now
 };
 
 struct loop_options {
@@ -227,6 +236,14 @@ class loop {
   std::size_t turn_limit() const noexcept { return budget_; }
   void spent(std::size_t units) noexcept { done_ += units; }
 
+  /// How much there is on this loop. Threads: any.
+  loop_load load() const noexcept {
+    return {index_, residents_.value(), works_done_.load(std::memory_order_relaxed)};
+  }
+  /// One who lives here from now on, or no more: an actor. Threads: any.
+  void moves_in() noexcept { residents_.add(); }
+  void moves_out() noexcept { static_cast<void>(residents_.drop()); }
+
   timer_queue& timers() noexcept { return timers_; }
   std::size_t index() const noexcept { return index_; }
   /// The runtime this loop is part of, or null.
@@ -311,6 +328,7 @@ class loop {
 
   void run_round() noexcept;
   void poll() noexcept;
+  void count_works() noexcept;
   void idle();
   bool cancel_late_tasks() noexcept;
   void jump();
@@ -341,9 +359,11 @@ class loop {
   bool stalled_ = false;
   std::size_t budget_ = 0;  ///< works between two looks at inbox, timers and sockets
   std::size_t done_ = 0;    ///< works since the last look
-  bool spinning_ = false;   ///< the next time nothing is ready: the last sleep was short
-  unsigned skip_ = 0;       ///< short sleeps to let pass before spinning again
-  unsigned backoff_ = 0;  ///< what `skip_` was set to when spinning last failed; 0 after a success
+  std::atomic<std::uint64_t> works_done_{0};  ///< up to the last look
+  internal::ref_count residents_{0};
+  bool spinning_ = false;  ///< the next time nothing is ready: the last sleep was short
+  unsigned skip_ = 0;      ///< short sleeps to let pass before spinning again
+  unsigned backoff_ = 0;   ///< what `skip_` was set to when spinning last failed; 0 after a success
   duration slow_ = std::chrono::milliseconds(100);
   time_point last_poll_{};
   time_point rested_until_{};  ///< an idle loop fires no timers before

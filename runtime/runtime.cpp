@@ -69,6 +69,20 @@ loop& runtime::next_spread() noexcept {
   return loop_at(spread_.fetch_add(1, std::memory_order_relaxed) % size());
 }
 
+loop& runtime::least_loaded() noexcept {
+  loop* least = &loop_at(0);
+  for (std::size_t index = 1; index < size(); ++index) {
+    if (loop_at(index).load().actors < least->load().actors) least = &loop_at(index);
+  }
+  return *least;
+}
+
+std::vector<loop_load> runtime::loads() const {
+  std::vector<loop_load> all;
+  for (std::size_t index = 0; index < size_; ++index) all.push_back(loops_[index]->load());
+  return all;
+}
+
 /// The threads of all loops but the first, for as long as the first one runs.
 class runtime::threads {
  public:

@@ -10,6 +10,7 @@
 #include <source_location>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 namespace troupe {
 
@@ -43,7 +44,7 @@ struct interrupted : std::runtime_error {
 /// actors stopped, on each loop in the reverse order of their start, threads joined. What refuses to end within
 /// `shutdown_timeout` is cancelled for good at each suspension; what refuses that too is named to the failure handler and
 /// destroyed. Between two runs the first loop, which is the caller's, stands still, and the others go on.
-/// Threads: `loop_at`, `size` and `next_spread` may be called on any of its loops; the rest on the thread that made it.
+/// Threads: `loop_at`, `size`, `next_spread`, `least_loaded` and `loads` may be called on any of its loops; the rest on the thread that made it.
 class runtime {
  public:
   /// Errors: std::invalid_argument for zero threads or several on virtual time; std::system_error when the operating
@@ -67,6 +68,10 @@ class runtime {
 
   /// The loops in turn: where `place::spread` puts the next one.
   loop& next_spread() noexcept;
+  /// The loop with the fewest actors, the first of them: where `place::least_loaded` puts the next one.
+  loop& least_loaded() noexcept;
+  /// How much there is on each loop.
+  std::vector<loop_load> loads() const;
 
   /// Runs `body` as the main task and returns its result. SIGINT cancels it meanwhile, a second one ends the process.
   /// Errors: what `body` throws; `cancelled`; `interrupted`; on virtual time `deadlock_error`; `invalid_state` when somebody
