@@ -1,13 +1,17 @@
 #pragma once
 
+#include <troupe/actors/idle.hpp>
 #include <troupe/actors/link.hpp>
 #include <troupe/actors/monitor.hpp>
 #include <troupe/actors/spawn.hpp>
+#include <troupe/actors/stash.hpp>
 #include <troupe/actors/supervise.hpp>
+#include <troupe/actors/timers.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/task.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <exception>
 #include <source_location>
 #include <utility>
@@ -36,7 +40,8 @@ class supervised_task;
 /// the exception, the failure handler hears of it, and the actor stops.
 ///
 /// Life: made by `spawn` only; `on_start` before the first message; `on_stop` after the last, when its children have
-/// stopped. A derived class may replace either, plain or as `coro<>`; both must be public.
+/// stopped; `on_idle` when it has had no message for the time that it has set. A derived class may replace each of them, plain
+/// or as `coro<>`; they must be public.
 /// Threads: everything runs on the actor's loop. Its state needs no lock.
 template <class P>
 class actor {
@@ -49,6 +54,8 @@ class actor {
 
   void on_start() {}
   void on_stop() {}
+  /// Called when the idle time-out has passed, between two messages; unless it is replaced it stops the actor.
+  void on_idle() { stop(); }
 
  protected:
   actor() : cell_(internal::taken_cell()) {}
@@ -117,6 +124,57 @@ class actor {
   /// or with either actor. An actor that is dead already counts as one that ends now.
   void link(const any_actor& other) { internal::link(cell_, other); }
   void unlink(const any_actor& other) noexcept { internal::unlink(cell_, other); }
+
+  /// Tells this actor `m` once `delay` has passed. It replaces the timer of that key: no message of the one before comes any more,
+  /// nor after `cancel_timer`, even if it lies in the mailbox already. Timers end with the actor; one that is stopping starts none.
+  /// Cost: some 250 bytes while it runs; arming as of any timer, a look-up of the key, and three steps of a turn instead of one.
+  template <message M>
+  void start_timer(const timer_key& key, duration delay, M m) {
+    internal::start_timer<P>(cell_, key, delay, std::move(m));
+  }
+  /// Tells this actor a copy of `m` after each `period`, counted from now, at most one at a time: times that pass while one waits
+  /// or is handled are left out, so that a handler which takes long is followed by no burst. Otherwise as `start_timer`. A copy
+  /// that throws is a crash.
+  /// Errors: std::invalid_argument when the period is not longer than nothing.
+  template <message M>
+  void start_periodic_timer(const timer_key& key, duration period, M m) {
+    internal::start_periodic_timer<P>(cell_, key, period, std::move(m));
+  }
+  /// Whether a message of the timer would have come.
+  bool cancel_timer(const timer_key& key) noexcept { return internal::cancel_timer(cell_, key); }
+  void cancel_all_timers() noexcept { internal::cancel_all_timers(cell_); }
+  /// Whether a message of the timer is still to be handled.
+  bool timer_active(const timer_key& key) const noexcept {
+    return internal::timer_active(cell_, key);
+  }
+
+  /// Puts a message aside until `unstash`. When the actor ends it is refused as those are that wait in the mailbox.
+  /// Errors: `stash_full`, which rejects the message if the handler lets it pass.
+  template <message M>
+  void stash(M m) {
+    internal::stash_told<P>(cell_, std::move(m));
+  }
+  /// The same for a request, from a handler `void on(M m, reply_to<R> reply)`. Its time limit runs on.
+  /// Pre: `reply` came with `m`.
+  template <request M>
+  void stash(M m, reply_to<reply_of<M>> reply) {
+    internal::stash_asked<P>(cell_, std::move(m), reply);
+  }
+  /// Puts the oldest message of the stash before all that wait in the mailbox. False when there is none.
+  bool unstash() noexcept { return internal::unstash(cell_, 1) != 0; }
+  /// The same with all of them, in the order in which they were put aside. Returns how many they were.
+  std::size_t unstash_all() noexcept {
+    return internal::unstash(cell_, static_cast<std::size_t>(-1));
+  }
+  std::size_t stashed() const noexcept { return internal::stashed(cell_); }
+  /// How many messages may be put aside: `default_stash_capacity` unless it is set. What is there stays.
+  void set_stash_capacity(std::size_t most) { internal::set_stash_capacity(cell_, most); }
+
+  /// Calls `on_idle` when no message has come for `limit`, counted from now or the end of the last handler, and again each time
+  /// that much has passed. Messages of the actor's own timers do not count. `infinite` takes it back.
+  /// Errors: std::invalid_argument when it is not longer than nothing.
+  /// Cost: a reading of the clock for each turn of this actor; none for others.
+  void set_idle_timeout(duration limit) { internal::set_idle_timeout(cell_, limit); }
 
   /// Runs `body` as a task of this actor, beside its handlers; it is cancelled when the actor stops.
   template <class T>

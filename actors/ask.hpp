@@ -99,6 +99,8 @@ class ask_state final : public typed_future<reply_of<M>>,
     }
   }
 
+  envelope& request() noexcept override { return request_; }
+
   /// Withdraws the request: a target that has not begun with it leaves it.
   bool cancel(std::string_view reason) noexcept override {
     if (this->done()) {

@@ -3,6 +3,7 @@
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/internal/belongings.hpp>
 
 #include <algorithm>
 #include <string>
@@ -56,7 +57,10 @@ bool bounds::reached_high_water() noexcept {
 
 // --- the cell's side --------------------------------------------------------------------------------------------------
 
-cell_extra::~cell_extra() { delete limits; }
+cell_extra::~cell_extra() {
+  delete limits;
+  delete kept;
+}
 
 void cell::bound(const mailbox_options& whole) {
   extra().drain_for = whole.drain_for;

@@ -99,7 +99,9 @@ void cell::refuse(envelope& item) noexcept {
     item.reply->fail(std::move(error));
     return;
   }
-  if (loop::current() != nullptr) ++actor_roots::of_current_loop().dead_letters;
+  // What only keeps a place in the mailbox is no letter.
+  if (loop::current() != nullptr && item.info->reached == item.info->free)
+    ++actor_roots::of_current_loop().dead_letters;
   item.info->free(item);
 }
 

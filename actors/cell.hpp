@@ -26,6 +26,7 @@
 
 namespace troupe::internal {
 
+class belongings;
 class bounds;
 class cell;
 class keeper;
@@ -42,6 +43,7 @@ struct actor_class {
   std::size_t limit_count;
   /// Tells it of the end of one that it is linked with; null when its protocol has no such message.
   void (*send_exited)(cell& to, cell& ended, const exit_reason& why);
+  void (*idle)(cell&);  ///< on_idle, likewise; null for the default, which stops it
 };
 
 /// What only some actors have.
@@ -61,6 +63,7 @@ struct cell_extra {
   keeper* children = nullptr;         ///< owned; of an actor that supervises
   restart when = restart::permanent;  ///< how it is supervised itself
   callable<void(cell&)> construct;    ///< makes its object anew
+  belongings* kept = nullptr;         ///< owned: its timers, stash and idle time-out
   cell_extra() = default;
   cell_extra(const cell_extra&) = delete;
   cell_extra& operator=(const cell_extra&) = delete;
@@ -181,6 +184,10 @@ class cell : public work {
   /// A message has left the mailbox of an actor whose `counted()` says so: makes room for another.
   void taken(const envelope& item) noexcept;
   bool counted() const noexcept { return (gate_ & gate_counted) != 0; }
+  bool has_urgent() const noexcept {
+    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    return known != nullptr && !known->urgent.empty();
+  }
   /// After each message: whether the turn goes on.
   bool turn_goes_on() const noexcept { return !attention_ && !busy_; }
   void end_turn() noexcept;
@@ -193,6 +200,23 @@ class cell : public work {
   bool add_link(cell& peer);
   bool remove_link(cell& peer) noexcept;
   void link_ended(cell& peer, const exit_reason& why) noexcept;
+  /// Its timers, stash and idle time-out, made when first asked for. On the home loop.
+  belongings& kept();
+  /// The same, or null while it has none.
+  belongings* kept_already() const noexcept {
+    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    return known != nullptr ? known->kept : nullptr;
+  }
+  /// Puts a message before those that wait, or refuses it when the actor has stopped. It had its place already: there is no limit.
+  void put_first(envelope& item) noexcept;
+  /// Puts what the actor has to do by itself behind them, whatever the limit. False when it takes nothing any more.
+  bool put_last(envelope& item) noexcept;
+  /// Takes out of the mailbox what hangs there, and frees it.
+  void discard(work** link) noexcept;
+  /// Whether it is taken down for a restart.
+  bool falling() const noexcept { return falling_; }
+  /// Whether a coroutine handler, on_start or on_stop goes on.
+  bool busy() const noexcept { return busy_; }
   /// Ends an unhandled message: dead letter for a tell, an error for an ask.
   void refuse(envelope& item) noexcept;
 
@@ -248,10 +272,6 @@ class cell : public work {
   bool attentive() const noexcept { return counted() || draining_; }
   /// Whether all is done that a draining actor still has to do.
   bool drained() const noexcept { return draining_ && mailbox_.empty() && !has_urgent(); }
-  bool has_urgent() const noexcept {
-    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
-    return known != nullptr && !known->urgent.empty();
-  }
   void post(envelope& item, work::function arrival) noexcept;
   static cell& arrived(envelope& item) noexcept;
   static void arrive(work& item) noexcept;

@@ -152,11 +152,17 @@ inline constexpr bool returns_well<A, M> =
                         : std::same_as<handler_returns<A, M>, coro<reply_of<M>>> ||
                               std::convertible_to<handler_returns<A, M>, reply_of<M>>;
 
+/// Whether actors of class `A` have states that handle their messages: see `state_machine`.
+template <class A>
+concept has_states = requires { typename A::states_type; };
+
 /// Whether `A` can handle `M`; if it cannot, says so in one line. Evaluated where an actor class is first spawned.
 template <class A, class M>
 constexpr bool check_handler() {
   if constexpr (!message<M>) {
     static_cast<void>(sizeof(message_is_no_class_that_can_be_moved<M>));
+  } else if constexpr (has_states<A>) {
+    return A::states_type::template check<A, M>();
   } else if constexpr (!has_handler<A, M>) {
     static_cast<void>(sizeof(actor_has_no_public_handler_on_for_message<A, M>));
   } else if constexpr (!returns_well<A, M>) {
@@ -166,32 +172,33 @@ constexpr bool check_handler() {
   return true;
 }
 
-/// Handles a message whose handler answers by returning, or by its coroutine's return.
-template <class A, class M>
-[[gnu::always_inline]] inline bool handle_now(cell_of<A>& owner, envelope_of<M>& item) noexcept {
-  using returned = decltype(owner.object.on(std::move(item.message)));
+/// Lets the handler of `handling` have a message, which answers by returning, or by its coroutine's return. `handling` is the
+/// actor's object, or one that takes messages for it. Returns false when the handler has thrown at once.
+template <class Handling, class M, class End>
+[[gnu::always_inline]] inline bool handle_now(cell& owner, Handling& handling, envelope_of<M>& item,
+                                              End end) noexcept {
+  using returned = decltype(handling.on(std::move(item.message)));
   std::exception_ptr error;
   try {
     if constexpr (is_coro<returned>) {
       // The message stays where it is until the coroutine ends: a handler may take it by reference.
-      start_activity(owner, owner.object.on(std::move(item.message)), handler_end<M>{&item},
-                     item.info);
+      start_activity(owner, handling.on(std::move(item.message)), end, item.info);
       return true;
     } else if constexpr (request<M>) {
       if (item.reply != nullptr) {
         auto& asked = static_cast<ask_state<M>&>(*item.reply);
         if constexpr (std::is_void_v<reply_of<M>>) {
-          owner.object.on(std::move(item.message));
+          handling.on(std::move(item.message));
           asked.answer();
         } else {
-          reply_of<M> value = owner.object.on(std::move(item.message));
+          reply_of<M> value = handling.on(std::move(item.message));
           asked.answer(std::move(value));
         }
         return true;
       }
-      static_cast<void>(owner.object.on(std::move(item.message)));
+      static_cast<void>(handling.on(std::move(item.message)));
     } else {
-      owner.object.on(std::move(item.message));
+      handling.on(std::move(item.message));
     }
     envelope_of<M>::free_told(item);
     return true;
@@ -200,12 +207,12 @@ template <class A, class M>
   }
   // Not in the catch block, which holds the exception: once it is answered it belongs to the asker's loop alone.
   fail_handler(owner, item, std::move(error));
-  return true;
+  return false;
 }
 
-/// Handles a request whose handler answers through a `reply_to`.
-template <class A, class M>
-void handle_later(cell_of<A>& owner, envelope_of<M>& held) noexcept {
+/// The same for a handler that answers through a `reply_to`.
+template <class Handling, class M>
+bool handle_later(cell& owner, Handling& handling, envelope_of<M>& held) noexcept {
   auto* const asked = static_cast<ask_state<M>*>(held.reply);
   struct told_message {
     ~told_message() { free(); }
@@ -222,7 +229,7 @@ void handle_later(cell_of<A>& owner, envelope_of<M>& held) noexcept {
     // The answer destroys what is in the envelope, and may come before the handler returns.
     M taken(std::move(held.message));
     told.free();
-    owner.object.on(std::move(taken), std::move(reply));
+    handling.on(std::move(taken), std::move(reply));
   } catch (...) {
     error = std::current_exception();
   }
@@ -230,10 +237,13 @@ void handle_later(cell_of<A>& owner, envelope_of<M>& held) noexcept {
   reply_slot* const orphaned = std::exchange(reply_orphaned, nullptr);
   if (error) [[unlikely]] {
     owner.handler_failed(orphaned, std::move(error));
-  } else if (orphaned != nullptr) [[unlikely]] {
+    return false;
+  }
+  if (orphaned != nullptr) [[unlikely]] {
     // It threw and caught what it threw: nobody has failed, and nobody has answered.
     orphaned->fail(no_reply_error());
   }
+  return true;
 }
 
 /// Handles `item` if it is an `M`. Returns whether it was.
@@ -247,16 +257,18 @@ bool handle_as([[maybe_unused]] cell_of<A>& owner, envelope& item) noexcept {
       return true;
     }
   }
-  if constexpr (!has_handler<A, M>) {
-    return true;  // an error already
+  if constexpr (has_states<A>) {
+    A::states_type::handle(owner, owner.object, held);
+  } else if constexpr (!has_handler<A, M>) {
+    // an error already
   } else if constexpr (!returns_well<A, M>) {
-    return true;
+    // likewise
   } else if constexpr (replies_later<A, M>) {
-    handle_later<A, M>(owner, held);
-    return true;
+    handle_later(owner, owner.object, held);
   } else {
-    return handle_now<A, M>(owner, held);
+    handle_now(owner, owner.object, held, handler_end<M>{&held});
   }
+  return true;
 }
 
 /// What the loop runs for an actor of class `A` of protocol `P`: one turn.
@@ -280,7 +292,7 @@ struct turn_of<A, protocol<Ms...>> {
       // A chain of comparisons with constants, the handlers inlined behind them: for the handful of messages that
       // protocols have it beats a table, which costs an indirect call.
       if (!(handle_as<A, Ms>(owner, next) || ...)) [[unlikely]]
-        next.info->free(next);  // taken back while it lay here
+        next.info->reached(next);  // taken back while it lay here, or no message
       if (!owner.turn_goes_on()) break;
     }
     owner.home().spent(handled);
@@ -299,14 +311,28 @@ template <class A>
 struct class_of {
   using protocol_type = typename A::protocol_type;
 
-  static void destroy(cell& dead) noexcept { static_cast<cell_of<A>&>(dead).object.~A(); }
+  static void destroy(cell& dead) noexcept {
+    auto& object = static_cast<cell_of<A>&>(dead).object;
+    if constexpr (has_states<A>) A::states_type::drop(object);
+    object.~A();
+  }
 
   static void start(cell& owner) {
     auto& object = static_cast<cell_of<A>&>(owner).object;
-    if constexpr (is_coro<decltype(object.on_start())>) {
+    if constexpr (has_states<A>) {
+      A::states_type::start(owner, object);
+    } else if constexpr (is_coro<decltype(object.on_start())>) {
       start_activity(owner, object.on_start(), start_end{}, nullptr);
     } else {
       object.on_start();
+    }
+  }
+  static void idle(cell& owner) {
+    auto& object = static_cast<cell_of<A>&>(owner).object;
+    if constexpr (is_coro<decltype(object.on_idle())>) {
+      start_activity(owner, object.on_idle(), start_end{}, nullptr);
+    } else {
+      object.on_idle();
     }
   }
   static void stop(cell& owner) {
@@ -318,11 +344,13 @@ struct class_of {
     }
   }
 
-  // A private on_start or on_stop is an error here, not one that is never called.
+  // A private on_start, on_stop or on_idle is an error here, not one that is never called.
   static constexpr bool has_start =
-      !std::same_as<decltype(&A::on_start), decltype(&A::actor_type::on_start)>;
+      has_states<A> || !std::same_as<decltype(&A::on_start), decltype(&A::actor_type::on_start)>;
   static constexpr bool has_stop =
       !std::same_as<decltype(&A::on_stop), decltype(&A::actor_type::on_stop)>;
+  static constexpr bool has_idle =
+      !std::same_as<decltype(&A::on_idle), decltype(&A::actor_type::on_idle)>;
 
   static constexpr const mailbox_options* bound() {
     if constexpr (requires { requires std::same_as<decltype(A::mailbox), const mailbox_options>; })
@@ -355,7 +383,8 @@ struct class_of {
                                      bound(),
                                      limits(),
                                      limit_count(),
-                                     send_exited()};
+                                     send_exited(),
+                                     has_idle ? &idle : nullptr};
 };
 
 }  // namespace troupe::internal

@@ -18,6 +18,9 @@ struct envelope;
 struct message_info {
   std::string_view name;
   void (*free)(envelope&) noexcept;  ///< destroys a told message and gives its memory back
+  /// What a turn does that finds it in the mailbox and has no handler for it. Something else than `free` for what only keeps a
+  /// place there: see `keyed_timer`.
+  void (*reached)(envelope&) noexcept = free;
 };
 
 /// The answering end of an ask, as the asked actor sees it.
@@ -41,6 +44,8 @@ class typed_reply_slot : public reply_slot {
  public:
   /// Destroys the request and answers it. Once, on the loop of the asked actor.
   virtual void answer_with(outcome<R>& value) noexcept = 0;
+  /// The request, as it lay in the mailbox; its message may have been moved from.
+  virtual envelope& request() noexcept = 0;
 
  protected:
   ~typed_reply_slot() = default;

@@ -28,17 +28,26 @@ class message_queue {
     if (head_ == nullptr) tail_ = &head_;
     return static_cast<envelope*>(first);
   }
+  /// Where the first hangs for which `matches` holds; null when there is none.
+  template <class Predicate>
+  work** find(Predicate matches) noexcept {
+    for (work** link = &head_; *link != nullptr; link = &(*link)->next) {
+      if (matches(static_cast<const envelope&>(**link))) return link;
+    }
+    return nullptr;
+  }
+  /// Takes out what hangs there.
+  envelope& take(work** link) noexcept {
+    work* const taken = *link;
+    *link = taken->next;
+    if (*link == nullptr) tail_ = link;
+    return static_cast<envelope&>(*taken);
+  }
   /// Takes out the first for which `matches` holds; null when there is none.
   template <class Predicate>
   envelope* remove_first(Predicate matches) noexcept {
-    for (work** link = &head_; *link != nullptr; link = &(*link)->next) {
-      auto& item = static_cast<envelope&>(**link);
-      if (!matches(item)) continue;
-      *link = item.next;
-      if (*link == nullptr) tail_ = link;
-      return &item;
-    }
-    return nullptr;
+    work** const link = find(matches);
+    return link != nullptr ? &take(link) : nullptr;
   }
   template <class Function>
   void for_each(Function function) {

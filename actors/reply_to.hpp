@@ -17,6 +17,7 @@ namespace internal {
 extern constinit thread_local reply_slot* reply_in_hand;
 extern constinit thread_local reply_slot* reply_orphaned;
 std::exception_ptr no_reply_error();
+struct reply_access;
 }  // namespace internal
 
 /// The right to answer one request later than its handler returns: a handler that takes one beside its message,
@@ -59,6 +60,7 @@ class reply_to {
   }
 
  private:
+  friend struct internal::reply_access;
   slot* take() noexcept { return std::exchange(slot_, nullptr); }
   void drop() noexcept {
     if (slot_ == nullptr) return;

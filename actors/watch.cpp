@@ -1,6 +1,7 @@
 #include <troupe/actors/watch.hpp>
 
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/internal/belongings.hpp>
 #include <troupe/actors/monitor.hpp>
 
 #include <utility>
@@ -251,6 +252,7 @@ void cell::remove_monitor(monitor_watch& left) noexcept {
 void cell::cancel_monitors() noexcept {
   cell_extra& known = extra();
   while (known.monitors != nullptr) known.monitors->cancel();
+  if (known.kept != nullptr) known.kept->drop();
 }
 
 void cell::tell_watchers() noexcept {
