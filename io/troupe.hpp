@@ -6,6 +6,7 @@
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/actors/spawn.hpp>
+#include <troupe/actors/state_machine.hpp>
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/as_completed.hpp>
 #include <troupe/runtime/barrier.hpp>
