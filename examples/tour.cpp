@@ -13,6 +13,7 @@ int gather_main(int argc, char** argv);
 int group_main(int argc, char** argv);
 int workers_main(int argc, char** argv);
 int bank_main(int argc, char** argv);
+int state_machine_main(int argc, char** argv);
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
 }
@@ -47,6 +48,7 @@ int main() {
       {"group", "two tasks under one time limit", &group_main},
       {"workers", "a bounded queue, and work on threads", &workers_main},
       {"bank", "a rejection is an answer, a crash stays where it is", &bank_main},
+      {"state_machine", "an actor whose state decides what a message does", &state_machine_main},
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
   };
   int failed = 0;
