@@ -148,7 +148,8 @@ class actor {
     return internal::timer_active(cell_, key);
   }
 
-  /// Puts a message aside until `unstash`. When the actor ends it is refused as those are that wait in the mailbox.
+  /// Puts a message aside until `unstash`. When the actor ends it is refused as those are that wait in the mailbox; when it is
+  /// restarted it comes before them.
   /// Errors: `stash_full`, which rejects the message if the handler lets it pass.
   template <message M>
   void stash(M m) {
