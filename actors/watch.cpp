@@ -28,6 +28,12 @@ namespace internal {
 
 void watchers::add(watcher& added) noexcept {
   added.linked_ = true;
+  if (added.first_ && first_ != nullptr) {
+    added.previous_ = nullptr;
+    added.next_ = first_;
+    first_ = first_->previous_ = &added;
+    return;
+  }
   added.previous_ = last_;
   added.next_ = nullptr;
   (last_ != nullptr ? last_->next_ : first_) = &added;

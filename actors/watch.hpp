@@ -27,6 +27,9 @@ class watcher {
 
  protected:
   watcher() = default;
+  /// One that is told before those who are not of this kind.
+  enum priority : bool { comes_first = true };
+  explicit watcher(priority given) noexcept : first_(given == comes_first) {}
   ~watcher() = default;
   watcher(const watcher&) = delete;
   watcher& operator=(const watcher&) = delete;
@@ -34,11 +37,12 @@ class watcher {
  private:
   friend class watchers;
   bool linked_ = false;
+  const bool first_ = false;
   watcher* previous_ = nullptr;
   watcher* next_ = nullptr;
 };
 
-/// Those who watch an actor, in the order in which they began.
+/// Those who watch an actor, in the order in which they began, but for those who come first.
 class watchers {
  public:
   bool empty() const noexcept { return first_ == nullptr; }
