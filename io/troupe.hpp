@@ -5,8 +5,10 @@
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/protocol.hpp>
+#include <troupe/actors/registry.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/actors/state_machine.hpp>
+#include <troupe/actors/topic.hpp>
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/as_completed.hpp>
 #include <troupe/runtime/barrier.hpp>

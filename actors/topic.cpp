@@ -1,0 +1,181 @@
+#include <troupe/actors/topic.hpp>
+
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/internal/counted.hpp>
+#include <troupe/actors/internal/names.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace troupe::internal {
+
+namespace {
+
+/// One actor's place among the subscribers of a topic, which it keeps. Counted: by the topic's list, by the actor's list of watchers.
+class subscriber final : public watcher, public pooled {
+ public:
+  subscriber(topic_state& of, cell& who) noexcept;
+
+  void told(const exit_reason& why) noexcept override;
+  void keep() noexcept override { count_.add(); }
+  void let_go() noexcept override {
+    if (count_.drop()) delete this;
+  }
+
+  cell& who() const noexcept { return who_; }
+  bool active() const noexcept { return active_.load(std::memory_order_relaxed); }
+  void end() noexcept { active_.store(false, std::memory_order_relaxed); }
+
+  /// The one place where a message is handed to a subscriber.
+  void deliver(envelope& item) noexcept { who_.enqueue(item); }
+
+ private:
+  ~subscriber();
+  topic_state& topic_;
+  cell& who_;
+  std::atomic<bool> active_{true};
+  ref_count count_{2};
+};
+
+}  // namespace
+
+/// What the handles of a topic share. Counted by them and by the subscribers; its name, if it has one, does not keep it.
+class topic_state final : public pooled {
+ public:
+  explicit topic_state(const message_info& given) noexcept : of(given) {}
+
+  void keep() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+  void let_go() noexcept {
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  /// False when the last count has gone, on some thread that is about to destroy it.
+  bool try_keep() noexcept {
+    std::uint32_t seen = count_.load(std::memory_order_relaxed);
+    while (seen != 0) {
+      if (count_.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
+  /// Takes it out of the list, if it is there.
+  bool remove(const cell* who) noexcept;
+
+  const message_info& of;
+  std::string name;
+  names* named_in = nullptr;  ///< counted, when it has a name
+  versioned<std::vector<counted<subscriber>>> list;
+
+ private:
+  ~topic_state();
+  std::atomic<std::uint32_t> count_{1};
+};
+
+topic_state::~topic_state() {
+  if (named_in == nullptr) return;
+  {
+    const std::scoped_lock lock(named_in->mutex);
+    const auto at = named_in->topics.find(name);
+    if (at != named_in->topics.end() && at->second == this) named_in->topics.erase(at);
+  }
+  named_in->release();
+}
+
+bool topic_state::remove(const cell* who) noexcept {
+  counted<subscriber> left;
+  list.change([&](std::vector<counted<subscriber>>& all) {
+    const auto at =
+        std::find_if(all.begin(), all.end(), [&](const auto& each) { return &each->who() == who; });
+    if (at == all.end()) return;
+    left = std::move(*at);
+    all.erase(at);
+  });
+  if (!left) return false;
+  left->end();
+  unwatch(left->who(), *left);
+  return true;
+}
+
+subscriber::subscriber(topic_state& of, cell& who) noexcept : topic_(of), who_(who) {
+  topic_.keep();
+  who_.retain();
+}
+
+subscriber::~subscriber() {
+  who_.release();
+  topic_.let_go();
+}
+
+void subscriber::told(const exit_reason&) noexcept {
+  end();
+  topic_.remove(&who_);
+  let_go();
+}
+
+void keep(topic_state& held) noexcept { held.keep(); }
+void let_go(topic_state& held) noexcept { held.let_go(); }
+
+topic_state& make_topic(const message_info& of) { return *new topic_state(of); }
+
+topic_state& named_topic(std::string_view name, const message_info& of) {
+  names& all = names::current("topic::named");
+  if (name.empty()) throw std::invalid_argument("a topic was looked for by an empty name");
+  counted<topic_state> found;  // let go of without the lock, which its end takes
+  {
+    const std::scoped_lock lock(all.mutex);
+    const auto at = all.topics.find(name);
+    if (at == all.topics.end() || !at->second->try_keep()) {
+      auto& made = *new topic_state(of);
+      made.name = name;
+      made.named_in = &all;
+      all.retain();
+      all.topics.insert_or_assign(made.name, &made);
+      return made;
+    }
+    found = counted<topic_state>(at->second);
+  }
+  if (&found->of != &of) {
+    throw name_mismatch("\"" + std::string(name) + "\" is a topic of " +
+                        std::string(found->of.name) + ", not of " + std::string(of.name));
+  }
+  found->keep();
+  return *found;
+}
+
+bool subscribe(topic_state& to, cell* who) {
+  expects(who != nullptr, "nobody was to subscribe to a topic");
+  counted<subscriber> added(new subscriber(to, *who));
+  const bool is_new = to.list.change([&](std::vector<counted<subscriber>>& all) {
+    for (const auto& each : all) {
+      if (&each->who() == who) return false;
+    }
+    all.push_back(added);
+    return true;
+  });
+  if (is_new) {
+    watch(*who, *added);  // takes over the second count
+  } else {
+    added->let_go();
+  }
+  return is_new;
+}
+
+bool unsubscribe(topic_state& from, cell* who) noexcept { return from.remove(who); }
+
+std::size_t subscribers(const topic_state& of) noexcept { return of.list.read()->size(); }
+
+std::string_view topic_name(const topic_state& of) noexcept { return of.name; }
+
+std::size_t publish(topic_state& to, const void* message, envelope* (*copied)(const void*)) {
+  const auto all = to.list.read();
+  std::size_t sent = 0;
+  for (const counted<subscriber>& each : *all) {
+    if (!each->active()) continue;
+    each->deliver(*copied(message));
+    ++sent;
+  }
+  return sent;
+}
+
+}  // namespace troupe::internal
