@@ -188,6 +188,8 @@ class cell : public work {
     const cell_extra* const known = extra_.load(std::memory_order_relaxed);
     return known != nullptr && !known->urgent.empty();
   }
+  /// Whether a coroutine of its own goes on that the next message waits for.
+  bool busy() const noexcept { return busy_; }
   /// After each message: whether the turn goes on.
   bool turn_goes_on() const noexcept { return !attention_ && !busy_; }
   void end_turn() noexcept;
