@@ -40,11 +40,13 @@ overflow bounds::policy_for(const message_info& type) const noexcept {
 }
 
 void bounds::came(const message_info& type) noexcept {
+  if (type.always_fits) return;
   ++queued_;
   if (limited* const known = find(type)) ++known->queued;
 }
 
 void bounds::went(const message_info& type) noexcept {
+  if (type.always_fits) return;
   --queued_;
   if (limited* const known = find(type)) --known->queued;
   if (queued_ <= whole_.high_water / 2) warned_ = false;
@@ -75,7 +77,7 @@ void cell::accept_slowly(envelope& item) noexcept {
     return;
   }
   bounds& known = *extra().limits;
-  if (known.room_for(*item.info)) {
+  if (item.info->always_fits || known.room_for(*item.info)) {
     admit(item);
     return;
   }
@@ -87,8 +89,9 @@ void cell::accept_slowly(envelope& item) noexcept {
       return;
     case overflow::drop_oldest: {
       const bool of_its_type = known.is_full_of(*item.info);
-      envelope* const oldest = mailbox_.remove_first(
-          [&](const envelope& each) { return !of_its_type || each.info == item.info; });
+      envelope* const oldest = mailbox_.remove_first([&](const envelope& each) {
+        return of_its_type ? each.info == item.info : !each.info->always_fits;
+      });
       if (oldest == nullptr) return overflowed(item, true);  // all that wait are urgent
       known.went(*oldest->info);
       overflowed(*oldest, true);

@@ -142,6 +142,8 @@ class cell : public work {
   loop& home() const noexcept { return *home_; }
   life state() const noexcept { return life_; }
   bool stop_wanted() const noexcept { return stop_wanted_ || life_ >= life::stopping; }
+  /// Whether it takes messages: it neither stops nor drains.
+  bool takes_messages() const noexcept { return (gate_ & gate_closed) == 0 && !stop_wanted_; }
   cell* parent() const noexcept { return parent_; }
   const actor_class& type() const noexcept { return *class_; }
   /// "account" or "account 'main'".

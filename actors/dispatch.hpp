@@ -155,6 +155,9 @@ inline constexpr bool returns_well<A, M> =
 /// Whether actors of class `A` have states that handle their messages: see `state_machine`.
 template <class A>
 concept has_states = requires { typename A::states_type; };
+/// Whether `A` takes over messages as they come, to pass them on: a pool.
+template <class A>
+concept passes_on = requires(A& object, envelope& item) { object.pass_on(item); };
 
 /// Whether `A` can handle `M`; if it cannot, says so in one line. Evaluated where an actor class is first spawned.
 template <class A, class M>
@@ -259,6 +262,8 @@ bool handle_as([[maybe_unused]] cell_of<A>& owner, envelope& item) noexcept {
   }
   if constexpr (has_states<A>) {
     A::states_type::handle(owner, owner.object, held);
+  } else if constexpr (passes_on<A>) {
+    owner.object.pass_on(item);
   } else if constexpr (!has_handler<A, M>) {
     // an error already
   } else if constexpr (!returns_well<A, M>) {

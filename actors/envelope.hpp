@@ -21,6 +21,7 @@ struct message_info {
   /// What a turn does that finds it in the mailbox and has no handler for it. Something else than `free` for what only keeps a
   /// place there: see `keyed_timer`.
   void (*reached)(envelope&) noexcept = free;
+  bool always_fits = false;          ///< no message of anybody: limits of mailboxes pass it over
 };
 
 /// The answering end of an ask, as the asked actor sees it.

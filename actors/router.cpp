@@ -27,7 +27,7 @@ class routee final : public watcher, public work, public pooled {
   bool is_here() const noexcept { return &who_.home() == loop::current(); }
   /// Whether it may take messages, as far as this loop knows.
   bool usable() const noexcept {
-    return !ended_.load(std::memory_order_relaxed) && !(is_here() && who_.stop_wanted());
+    return !ended_.load(std::memory_order_relaxed) && !(is_here() && !who_.takes_messages());
   }
   void end() noexcept { ended_.store(true, std::memory_order_relaxed); }
 

@@ -90,9 +90,11 @@ cell_of<A>* make_cell(loop& home, cell* parent, const spawn_options* options) {
 
 template <class A>
 constexpr void check_handlers() {
-  []<class... Ms>(protocol<Ms...>*) {
-    (check_handler<A, Ms>(), ...);
-  }(static_cast<typename A::protocol_type*>(nullptr));
+  if constexpr (!passes_on<A>) {
+    []<class... Ms>(protocol<Ms...>*) {
+      (check_handler<A, Ms>(), ...);
+    }(static_cast<typename A::protocol_type*>(nullptr));
+  }
 }
 
 /// Starts an actor on this loop. The common way in, and apart from the other so that a program that places no actor

@@ -4,8 +4,10 @@
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/pool.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/actors/registry.hpp>
+#include <troupe/actors/router.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/actors/state_machine.hpp>
 #include <troupe/actors/topic.hpp>
