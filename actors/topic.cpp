@@ -17,7 +17,7 @@ namespace {
 /// One actor's place among the subscribers of a topic, which it keeps. Counted: by the topic's list, by the actor's list of watchers.
 class subscriber final : public watcher, public pooled {
  public:
-  subscriber(topic_state& of, cell& who) noexcept;
+  subscriber(topic_state& of, cell& who, const subscription_options& options) noexcept;
 
   void told(const exit_reason& why) noexcept override;
   void keep() noexcept override { count_.add(); }
@@ -29,13 +29,31 @@ class subscriber final : public watcher, public pooled {
   bool active() const noexcept { return active_.load(std::memory_order_relaxed); }
   void end() noexcept { active_.store(false, std::memory_order_relaxed); }
 
-  /// The one place where a message is handed to a subscriber.
-  void deliver(envelope& item) noexcept { who_.enqueue(item); }
+  /// The one place where a message is handed to a subscriber. Returns false when it has no room.
+  bool deliver(const void* message, envelope* (*copied)(const void*));
 
  private:
   ~subscriber();
+  /// Is sent behind a message to one with a bound, and comes out of its mailbox when that has been handled.
+  struct mark final : envelope, reply_slot, pooled {
+    explicit mark(subscriber& given) noexcept : envelope(passed_over, this), to(given) {}
+    bool withdrawn() const noexcept override { return false; }
+    void fail(std::exception_ptr) noexcept override { come_out(*this); }
+    static void come_out(envelope& item) noexcept {
+      const owned<mark> self(static_cast<mark*>(&item));
+      self->to.on_the_way_.fetch_sub(1, std::memory_order_relaxed);
+      self->to.let_go();
+    }
+    static constexpr message_info passed_over{"the word that a message has been handled",
+                                              &mark::come_out, true};
+    subscriber& to;
+  };
+
   topic_state& topic_;
   cell& who_;
+  const subscription_options options_;
+  std::atomic<std::size_t> on_the_way_{
+      0};  ///< messages that have not been handled; counted with a bound only
   std::atomic<bool> active_{true};
   ref_count count_{2};
 };
@@ -97,7 +115,8 @@ bool topic_state::remove(const cell* who) noexcept {
   return true;
 }
 
-subscriber::subscriber(topic_state& of, cell& who) noexcept : topic_(of), who_(who) {
+subscriber::subscriber(topic_state& of, cell& who, const subscription_options& options) noexcept
+    : topic_(of), who_(who), options_(options) {
   topic_.keep();
   who_.retain();
 }
@@ -105,6 +124,34 @@ subscriber::subscriber(topic_state& of, cell& who) noexcept : topic_(of), who_(w
 subscriber::~subscriber() {
   who_.release();
   topic_.let_go();
+}
+
+bool subscriber::deliver(const void* message, envelope* (*copied)(const void*)) {
+  if (options_.capacity == 0) {
+    who_.enqueue(*copied(message));
+    return true;
+  }
+  if (on_the_way_.fetch_add(1, std::memory_order_relaxed) >= options_.capacity) {
+    on_the_way_.fetch_sub(1, std::memory_order_relaxed);
+    if (options_.end_when_full) topic_.remove(&who_);
+    if (loop::current() != nullptr) {
+      auto& counts = actor_roots::of_current_loop();
+      ++counts.dead_letters;
+      ++counts.dropped;
+    }
+    return false;
+  }
+  envelope* copy = nullptr;
+  try {
+    copy = copied(message);
+  } catch (...) {
+    on_the_way_.fetch_sub(1, std::memory_order_relaxed);
+    throw;
+  }
+  keep();
+  who_.enqueue(*copy);
+  who_.enqueue(*new mark(*this));
+  return true;
 }
 
 void subscriber::told(const exit_reason&) noexcept {
@@ -143,9 +190,9 @@ topic_state& named_topic(std::string_view name, const message_info& of) {
   return *found;
 }
 
-bool subscribe(topic_state& to, cell* who) {
+bool subscribe(topic_state& to, cell* who, const subscription_options& options) {
   expects(who != nullptr, "nobody was to subscribe to a topic");
-  counted<subscriber> added(new subscriber(to, *who));
+  counted<subscriber> added(new subscriber(to, *who, options));
   const bool is_new = to.list.change([&](std::vector<counted<subscriber>>& all) {
     for (const auto& each : all) {
       if (&each->who() == who) return false;
@@ -171,9 +218,7 @@ std::size_t publish(topic_state& to, const void* message, envelope* (*copied)(co
   const auto all = to.list.read();
   std::size_t sent = 0;
   for (const counted<subscriber>& each : *all) {
-    if (!each->active()) continue;
-    each->deliver(*copied(message));
-    ++sent;
+    if (each->active() && each->deliver(message, copied)) ++sent;
   }
   return sent;
 }

@@ -18,6 +18,15 @@ namespace troupe {
 template <class Message>
 struct message_of_a_topic_cannot_be_copied;
 
+/// What a subscriber puts up with. One that wants the newest instead of the oldest says so itself, in its class:
+///     static constexpr troupe::message_limit limits[] = {troupe::limit<price>(10, troupe::overflow::drop_oldest)};
+struct subscription_options {
+  /// Messages of the topic that may be on their way to the subscriber, or wait in its mailbox; what is published while there are so many
+  /// is lost for it, and counts as a dead letter. 0: no bound.
+  std::size_t capacity = 0;
+  bool end_when_full = false;  ///< then the subscription ends instead
+};
+
 namespace internal {
 
 class topic_state;
@@ -26,7 +35,7 @@ topic_state& make_topic(const message_info& of);
 topic_state& named_topic(std::string_view name, const message_info& of);
 void keep(topic_state& held) noexcept;
 void let_go(topic_state& held) noexcept;
-bool subscribe(topic_state& to, cell* who);
+bool subscribe(topic_state& to, cell* who, const subscription_options& options);
 bool unsubscribe(topic_state& from, cell* who) noexcept;
 std::size_t subscribers(const topic_state& of) noexcept;
 std::string_view topic_name(const topic_state& of) noexcept;
@@ -71,9 +80,9 @@ class topic {
   }
   friend bool operator==(const topic& a, const topic& b) noexcept { return a.state_ == b.state_; }
 
-  /// Sends `message` to all who subscribe now; returns to how many. A subscriber that is stopping is still one of them.
+  /// Sends `message` to all who subscribe now and have room for it; returns to how many. A subscriber that is stopping is still one of them.
   /// Errors: what copying the message throws; those who came before have got theirs.
-  /// Cost: per subscriber as a tell; the list of subscribers is not copied.
+  /// Cost: per subscriber as a tell, twice that for one with a bound; the list of subscribers is not copied.
   std::size_t publish(const M& message) const {
     if constexpr (std::copy_constructible<M>) {
       return internal::publish(checked(), &message, [](const void* given) -> internal::envelope* {
@@ -85,16 +94,16 @@ class topic {
     }
   }
 
-  /// Has `who` sent what is published from now on. Returns false when it subscribes already.
+  /// Has `who` sent what is published from now on. Returns false when it subscribes already; its options stay as they are then.
   /// Pre: an actor. Cost: linear in the number of subscribers, as that of the following.
   template <class P>
-  bool subscribe(const actor_ref<P>& who) const {
+  bool subscribe(const actor_ref<P>& who, const subscription_options& options = {}) const {
     if constexpr (!std::copy_constructible<M>) {
       static_cast<void>(sizeof(message_of_a_topic_cannot_be_copied<M>));
     } else if constexpr (!accepts<P, M>) {
       static_cast<void>(sizeof(message_is_not_in_the_protocol<M, P>));
     }
-    return internal::subscribe(checked(), who.cell());
+    return internal::subscribe(checked(), who.cell(), options);
   }
   /// Ends that. Returns false when `who` does not subscribe. What lies in its mailbox stays there, and what another thread is publishing
   /// at this moment may still come.

@@ -43,7 +43,8 @@ class guest : public actor<protocol<number, come_and_go>> {
   void on(number) { ++seen_; }
   coro<> on(come_and_go c) {
     for (int times = 0; times < 20; ++times) {
-      if (!c.to.subscribe(self())) fail("it was there already");
+      if (!c.to.subscribe(self(), {.capacity = times % 2 == 0 ? 2U : 0U}))
+        fail("it was there already");
       co_await sleep(0s);
       if (!c.to.unsubscribe(self())) fail("it was not there");
     }
@@ -87,6 +88,21 @@ TEST_CASE("a thread without a loop publishes like any other") {
     co_await to_thread(publish_some);
     const bool well = in_order(co_await here.ask(collect{}), 100);
     co_return well&& in_order(co_await away.ask(collect{}), 100);
+  };
+  CHECK(run_on(2, body()));
+}
+
+TEST_CASE("a bound holds between loops, and what was not lost arrives in order") {
+  auto body = []() -> coro<bool> {
+    const topic<number> numbers;
+    auto away = spawn<collector>(place::on(1));
+    numbers.subscribe(away, {.capacity = 3});
+    std::vector<int> sent;
+    for (int each = 0; each < 1000; ++each) {
+      if (numbers.publish({each}) == 1) sent.push_back(each);
+    }
+    const auto seen = co_await away.ask(collect{});
+    co_return sent.size() >= 3 && seen == sent;
   };
   CHECK(run_on(2, body()));
 }

@@ -181,6 +181,55 @@ TEST_CASE("a topic outlives its runtime, and has no subscribers then") {
   CHECK(kept->subscribers() == 0);
 }
 
+namespace {
+struct nap {};
+/// Sleeps for an hour when it is told to.
+class sleeper : public actor<protocol<price, nap>> {
+ public:
+  explicit sleeper(journal& into) : into_(into) {}
+  coro<> on(nap) { co_await sleep(1h); }
+  void on(const price& p) { into_.push_back(p.of + " " + std::to_string(p.cents)); }
+
+ private:
+  journal& into_;
+};
+
+/// Publishes 1 to 5 while a subscriber sleeps, and 6 when it is awake again.
+coro<> publish_to_a_sleeper(journal& into, subscription_options options) {
+  const topic<price> prices;
+  auto slow = spawn<sleeper>(std::ref(into));
+  prices.subscribe(slow, options);
+  slow.tell(nap{});
+  std::size_t told = 0;
+  for (int cents = 1; cents <= 5; ++cents) told += prices.publish({"tea", cents});
+  into.push_back(std::to_string(told) + " sent");
+  co_await sleep(2h);
+  into.push_back(std::to_string(prices.publish({"tea", 6})) + " more");
+  co_await settle();
+  slow.tell(nap{});
+  for (int cents = 1; cents <= 5; ++cents) prices.publish({"milk", cents});
+  slow.kill();
+  co_await settle();
+}
+}  // namespace
+
+TEST_CASE("a subscriber with a bound loses what is published while it has no room") {
+  CHECK(play([](journal& into) -> coro<> {
+          co_await publish_to_a_sleeper(into, {.capacity = 2});
+        }) == journal{"2 sent", "tea 1", "tea 2", "1 more", "tea 6"});
+}
+
+TEST_CASE("a subscription may end when its subscriber has no room") {
+  CHECK(play([](journal& into) -> coro<> {
+          co_await publish_to_a_sleeper(into, {.capacity = 3, .end_when_full = true});
+        }) == journal{"3 sent", "tea 1", "tea 2", "tea 3", "0 more"});
+}
+
+TEST_CASE("a subscriber that never reads has everything waiting when it has no bound") {
+  CHECK(play([](journal& into) -> coro<> { co_await publish_to_a_sleeper(into, {}); }) ==
+        journal{"5 sent", "tea 1", "tea 2", "tea 3", "tea 4", "tea 5", "1 more", "tea 6"});
+}
+
 TEST_CASE("a message whose copy throws ends the publishing, and no subscription") {
   struct fragile {
     explicit fragile(int copies) : left(copies) {}
