@@ -239,10 +239,7 @@ class crew final : public pooled {
     std::string text = owner_.description() + " gives up: " + std::to_string(failures_.size()) +
                        " workers have failed within " + in_seconds(options_.within);
     if (error) text += ", the last by " + describe(error);
-    const auto reason = std::make_exception_ptr(pool_gave_up(text));
-    owner_.home().report({owner_.description() + " crashed and is stopped", reason});
-    owner_.request_stop_now(exit_reason::kind::stopped);
-    owner_.crashed(reason);
+    owner_.crash(std::make_exception_ptr(pool_gave_up(text)));
   }
 
   /// Sees to it that the one that has been idle longest is looked at when its time is over.

@@ -457,3 +457,23 @@ TEST_CASE("a pool is a child like any other") {
   });
   CHECK(at.into == journal{"job 3", "3", "0"});
 }
+
+TEST_CASE("a pool that is supervised starts again with new workers, and keeps what waits") {
+  struct manager : actor<protocol<finish>> {
+    manager(workshop& shop, actor_ref<working>& front) {
+      front = supervise<pool<worker>>({}, pool_options{.most = 1, .failures = 0}, std::ref(shop));
+    }
+    void on(finish) {}
+  };
+  const workshop at = play([](workshop& shop) -> coro<> {
+    actor_ref<working> front;
+    spawn<manager>(std::ref(shop), std::ref(front));
+    auto failing = front.ask(crash{});  // one failure is too many
+    const std::string how = co_await ending(std::move(failing));
+    shop.into.push_back(how);
+    front.tell(job{1});
+    const int answer = co_await front.ask(job{2});
+    shop.into.push_back(std::to_string(answer) + " by " + std::to_string(shop.alive));
+  });
+  CHECK(at.into == journal{"error: broken", "job 1", "job 2", "2 by 1"});
+}

@@ -302,3 +302,30 @@ TEST_CASE("each run has names of its own, and so has a loop without a runtime") 
   CHECK(first.result() == 1);
   CHECK(second.result() == 1);
 }
+
+TEST_CASE("an actor that is restarted in place keeps its name, and may take it in each on_start") {
+  struct baritone : actor<singing> {
+    void on_start() { register_name("baritone", self()); }
+    void on(hum) { ++hums_; }
+    int on(count_hums) { return hums_; }
+    void on(die) { throw std::runtime_error("out of breath"); }
+    int hums_ = 0;
+  };
+  struct choir : actor<protocol<hum>> {
+    choir() { supervise<baritone>({}); }
+    void on(hum) {}
+  };
+  failure_log log;
+  auto body = []() -> coro<int> {
+    auto all = spawn<choir>();
+    co_await settle();
+    auto one = whereis<singing>("baritone");
+    one.tell(hum{});
+    one.tell(die{});
+    co_await settle();
+    if (whereis<singing>("baritone") != one) fail("another one has the name");
+    const int hums = co_await one.ask(count_hums{});
+    co_return hums;
+  };
+  CHECK(testing::run(body(), &log) == 0);
+}
