@@ -75,8 +75,10 @@ class worker_slot final : public watcher, public work, public pooled {
       if (!self.of.home_.post(self)) self.of.let_go();
     }
     static void arrive(work& item) noexcept;
-    static constexpr message_info passed_over{"the word that a message has been handled",
-                                              &mark::come_out, true};
+    static constexpr message_info passed_over{.name = "the word that a message has been handled",
+                                              .free = &mark::come_out,
+                                              .reached = &mark::come_out,
+                                              .always_fits = true};
     worker_slot& of;
   };
 
