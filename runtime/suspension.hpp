@@ -59,6 +59,8 @@ class suspension {
 
   /// Makes the task ready; it resumes in the loop's next round.
   void wake() noexcept;
+  /// Ends the wait and runs the task at once, inside the work that runs now. Pre: waiting; on the task's loop, outside of any task.
+  void resume_now() noexcept;
   /// Makes the task ready to ask `retry`; until then it still waits, and can be cancelled. Pre: waiting, and not woken so.
   void wake_to_retry() noexcept;
   /// Ends the wait by cancellation, also after `wake_to_retry`.

@@ -262,6 +262,11 @@ void suspension::wake() noexcept {
   task_->here().push(*task_);
 }
 
+void suspension::resume_now() noexcept {
+  task_->waiting_ = nullptr;
+  task_base::step(*task_);
+}
+
 void suspension::wake_to_retry() noexcept {
   task_->run = &task_base::retry_step;
   task_->here().push(*task_);
