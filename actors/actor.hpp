@@ -3,6 +3,7 @@
 #include <troupe/actors/idle.hpp>
 #include <troupe/actors/link.hpp>
 #include <troupe/actors/monitor.hpp>
+#include <troupe/actors/process_function.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/actors/stash.hpp>
 #include <troupe/actors/supervise.hpp>
@@ -86,6 +87,21 @@ class actor {
                                      std::forward<Args>(args)...);
   }
 
+  /// Starts a process (see <troupe/actors/process.hpp>) as a child.
+  template <internal::process_function F, class... Args>
+  auto spawn(F function, Args&&... args) {
+    return spawn_process(&cell_, std::move(function), std::forward<Args>(args)...);
+  }
+  template <internal::process_function F, class... Args>
+  auto spawn(spawn_options options, F function, Args&&... args) {
+    return spawn_process_placed(&cell_, options, std::move(function), std::forward<Args>(args)...);
+  }
+  template <internal::process_function F, class... Args>
+  auto spawn(place on, F function, Args&&... args) {
+    return spawn_process_placed(&cell_, spawn_options{.name = {}, .on = on, .mailbox = {}},
+                                std::move(function), std::forward<Args>(args)...);
+  }
+
   /// How this actor supervises its children (supervision.hpp), from now on. In its constructor, best.
   void supervise_as(const supervision& rules) { internal::supervise_as(cell_, rules); }
   /// Starts a child that is restarted when it falls, by the rules in supervision.hpp. Its arguments are copied for each start.
@@ -93,6 +109,10 @@ class actor {
   template <class A, class... Args>
   actor_ref<typename A::protocol_type> supervise(const child_options& options, Args&&... args) {
     return internal::supervise<A>(cell_, options, std::forward<Args>(args)...);
+  }
+  template <internal::process_function F, class... Args>
+  auto supervise(const child_options& options, F function, Args&&... args) {
+    return supervise_process(cell_, options, std::move(function), std::forward<Args>(args)...);
   }
   /// The same for a coroutine: `factory()` gives a `coro<>` that is run, and made anew when it has thrown or, for a permanent child,
   /// returned.

@@ -94,6 +94,7 @@ void cell::accept_slowly(envelope& item) noexcept {
       });
       if (oldest == nullptr) return overflowed(item, true);  // all that wait are urgent
       known.went(*oldest->info);
+      tell_process_of(*oldest);
       overflowed(*oldest, true);
       admit(item);
       return;

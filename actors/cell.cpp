@@ -226,7 +226,7 @@ void cell::request_kill() noexcept {
   stop_wanted_ = on_stop_done_ = true;
   // Not by its turn: a child further down may be waiting in its on_stop.
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->request_kill();
-  if (life_ == life::stopping && busy_) tasks().cancel_all_for_good();
+  if (life_ == life::stopping && (busy_ || has_process())) tasks().cancel_all_for_good();
   pay_attention();
 }
 
@@ -242,9 +242,10 @@ void cell::pay_attention() noexcept {
 }
 
 void cell::insist() noexcept {
-  // Children stop one after the other, so the youngest is the one that is waited for.
+  // Children stop one after the other, so the youngest is the one that is waited for; those of a process stop after it.
   cell* waited_for = this;
-  while (waited_for->home_ == home_ && waited_for->last_child_ != nullptr)
+  while (waited_for->home_ == home_ && waited_for->last_child_ != nullptr &&
+         !waited_for->has_process())
     waited_for = waited_for->last_child_;
   if (waited_for->home_ != home_) {
     waited_for->retain();
@@ -313,6 +314,7 @@ void cell::begin_stop() noexcept {
     cancel_monitors();
     refuse_set_aside();
   }
+  stop_process();
   advance_stop();
 }
 
@@ -320,6 +322,7 @@ void cell::advance_stop() noexcept {
   // Each step that has to wait returns, and what it waits for makes the cell ready again. on_stop may start more, which
   // then goes the same way.
   scheduled_ = false;
+  if (has_process()) return;
   for (;;) {
     cell_extra* const known = extra_.load(std::memory_order_relaxed);
     if (known != nullptr && !known->tasks.empty()) {

@@ -30,6 +30,7 @@ class belongings;
 class bounds;
 class cell;
 class keeper;
+class process_core;
 
 /// What a class of actors can do besides handling messages.
 struct actor_class {
@@ -64,6 +65,7 @@ struct cell_extra {
   restart when = restart::permanent;  ///< how it is supervised itself
   callable<void(cell&)> construct;    ///< makes its object anew
   belongings* kept = nullptr;         ///< owned: its timers, stash and idle time-out
+  process_core* process = nullptr;    ///< the coroutine of a process, until it has ended
   cell_extra() = default;
   cell_extra(const cell_extra&) = delete;
   cell_extra& operator=(const cell_extra&) = delete;
@@ -75,7 +77,7 @@ struct cell_extra {
 ///
 /// Life: starting, running, stopping, dead. A supervised actor may fall: it goes through stopping, as far as to the end of its object,
 /// and back to starting, where it rests until it is told to construct another (restart.cpp); its mailbox is kept, and takes messages. A stop lets a plain handler finish and cancels a coroutine handler, refuses what
-/// is queued, ends the actor's tasks, stops its children one after the other, the youngest first, calls on_stop and destroys
+/// is queued, waits for the coroutine of a process, ends the actor's tasks, stops its children one after the other, the youngest first, calls on_stop and destroys
 /// the object. The cell's memory stays until the last ref is gone.
 /// Invariants: one count belongs to the life; `scheduled_` is true while the cell is in the ready chain or a coroutine
 /// handler runs, so that a message that arrives need not make it ready; a mailbox is empty unless running or starting; with a bound,
@@ -151,6 +153,8 @@ class cell : public work {
   /// The state of the actor, for the message of a failed ask: "alive, 3 messages queued, handling deposit".
   std::string condition() const;
   void set_name(std::string_view name) { extra().name = name; }
+  /// What `set_name` was given, or nothing. On the home loop.
+  std::string_view name() const noexcept;
 
   /// Pre: the actor is not dead, which its object is while it is destroyed.
   task_list& tasks() {
@@ -195,6 +199,37 @@ class cell : public work {
   /// After each message: whether the turn goes on.
   bool turn_goes_on() const noexcept { return !attention_ && !busy_; }
   void end_turn() noexcept;
+
+  /// For a process, whose messages wait until it wants them. On the home loop.
+  bool begin_process_turn() noexcept { return !attention_ || attend_to_life(); }
+  /// What follows the turn: another, because there is more to look at; nothing, because it waits for messages that are not there;
+  /// nothing, because it waits for something else.
+  enum class process_state : std::uint8_t { more, idle, busy };
+  void end_process_turn(process_state how) noexcept {
+    if (attention_ || !mailbox_.empty() || how == process_state::more) {
+      end_process_turn_slowly(how);
+    } else {
+      scheduled_ = false;
+      backlog_ = no_backlog;
+    }
+  }
+  bool needs_attention() const noexcept { return attention_; }
+  /// Whether a process may receive: it is not to stop.
+  bool may_receive() const noexcept { return life_ == life::running && !stop_wanted_; }
+  /// It stops, or drains.
+  bool closed() const noexcept { return (gate_ & gate_closed) != 0; }
+  /// The urgent messages, which wait in a line of their own.
+  message_queue& urgent_messages() noexcept { return extra().urgent; }
+  void make_ready() noexcept {
+    if (scheduled_) return;
+    scheduled_ = true;
+    home_->push(*this);
+  }
+  /// Runs the coroutine of a process up to its first suspension, as the task that the actor is.
+  void begin_process(process_core& core, task_base& body) noexcept;
+  /// It has ended, by an error or by null: so has the actor.
+  void process_ended(const std::exception_ptr& error) noexcept;
+
   /// Who is told of its end. On the home loop; these take over or give up a count of the watcher.
   void add_watcher(watcher& added) noexcept;
   void remove_watcher(watcher& left) noexcept;
@@ -275,7 +310,9 @@ class cell : public work {
   void tell_parent_elsewhere(news what) noexcept;
   bool attentive() const noexcept { return counted() || draining_; }
   /// Whether all is done that a draining actor still has to do.
-  bool drained() const noexcept { return draining_ && mailbox_.empty() && !has_urgent(); }
+  bool drained() const noexcept {
+    return draining_ && mailbox_.empty() && !has_urgent() && !has_process();
+  }
   void post(envelope& item, work::function arrival) noexcept;
   static cell& arrived(envelope& item) noexcept;
   static void arrive(work& item) noexcept;
@@ -300,6 +337,15 @@ class cell : public work {
   void begin_stop() noexcept;
   void advance_stop() noexcept;
   void run_on_stop() noexcept;
+  bool has_process() const noexcept {
+    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    return known != nullptr && known->process != nullptr;
+  }
+  void end_process_turn_slowly(process_state how) noexcept;
+  /// Asks the coroutine of a process to end.
+  void stop_process() noexcept;
+  /// Tells a process that a message has been taken out of its mailbox.
+  void tell_process_of(const envelope& removed) noexcept;
   void finish() noexcept;
   void child_gone(cell& child) noexcept;
   /// Left behind by a shutdown that did not end in time: a later loop in the memory of this one must not run it.

@@ -312,6 +312,16 @@ void tell_of_end(cell& to, cell& ended, const exit_reason& why) {
   to.enqueue(*new envelope_of<M>(M{decltype(M::who)(ended), why}));
 }
 
+/// The name of the class in messages to people: its own, unless it has another.
+template <class A>
+constexpr std::string_view class_name() noexcept {
+  if constexpr (requires { A::class_name; }) {
+    return A::class_name;
+  } else {
+    return type_name<A>();
+  }
+}
+
 template <class A>
 struct class_of {
   using protocol_type = typename A::protocol_type;
@@ -380,7 +390,7 @@ struct class_of {
       return nullptr;
   }
 
-  static constexpr actor_class table{type_name<A>(),
+  static constexpr actor_class table{class_name<A>(),
                                      sizeof(cell_of<A>),
                                      &destroy,
                                      has_start ? &start : nullptr,

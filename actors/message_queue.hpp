@@ -49,6 +49,15 @@ class message_queue {
     work** const link = find(matches);
     return link != nullptr ? &take(link) : nullptr;
   }
+  /// Where the first is linked. For who looks through it the place behind a message is `&item.next`; there is null at the end.
+  work** first_link() noexcept { return &head_; }
+  /// Takes out the message that is linked there.
+  envelope& take(work** link) noexcept {
+    work* const taken = *link;
+    *link = taken->next;
+    if (*link == nullptr) tail_ = link;
+    return static_cast<envelope&>(*taken);
+  }
   template <class Function>
   void for_each(Function function) {
     for (work* item = head_; item != nullptr; item = item->next)

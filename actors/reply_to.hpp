@@ -18,6 +18,8 @@ extern constinit thread_local reply_slot* reply_in_hand;
 extern constinit thread_local reply_slot* reply_orphaned;
 std::exception_ptr no_reply_error();
 struct reply_access;
+/// A reply dropped by a process that throws, or ends: it fails with what the process ends with. False when no process runs here.
+bool drop_in_process(reply_slot& dropped) noexcept;
 }  // namespace internal
 
 /// The right to answer one request later than its handler returns: a handler that takes one beside its message,
@@ -67,6 +69,10 @@ class reply_to {
     // The handler has thrown with this in its hands: its error is the answer.
     if (internal::reply_in_hand == slot_ && std::uncaught_exceptions() != 0) {
       internal::reply_orphaned = slot_;
+      return;
+    }
+    if (internal::drop_in_process(*slot_)) {
+      slot_ = nullptr;
       return;
     }
     fail(internal::no_reply_error());

@@ -129,6 +129,7 @@ void cell::begin_fall() noexcept {
   life_ = life::stopping;
   falling_ = true;
   cancel_monitors();
+  stop_process();
   advance_stop();
 }
 

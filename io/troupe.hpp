@@ -5,6 +5,7 @@
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/pool.hpp>
+#include <troupe/actors/process.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/actors/registry.hpp>
 #include <troupe/actors/router.hpp>
