@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "actors.hpp"
 #include "harness.hpp"
@@ -25,6 +26,38 @@ using troupe::coro;
 coro<void> pingpong(std::int64_t count) {
   auto a = troupe::spawn<bench::player>();
   auto b = troupe::spawn<bench::returner>();
+  a.tell(bench::partner_is{b});
+  b.tell(bench::partner_is{a});
+  troupe::promise<int> done;
+  auto over = done.get_future();
+  a.tell(bench::serve{count, std::move(done)});
+  co_await over;
+}
+
+// --- process: the same between two processes ----------------------------------------------------
+
+coro<void> serving(troupe::mailbox<bench::ball, bench::partner_is, bench::serve>& inbox) {
+  const auto to = co_await inbox.receive<bench::partner_is>();
+  auto order = co_await inbox.receive<bench::serve>();
+  to.partner.tell(bench::ball{});
+  for (std::int64_t left = order.messages; (left -= 2) > 0;) {
+    co_await inbox.receive<bench::ball>();
+    to.partner.tell(bench::ball{});
+  }
+  order.done.set_value(0);
+}
+
+coro<void> returning(troupe::mailbox<bench::ball, bench::partner_is>& inbox) {
+  const auto to = co_await inbox.receive<bench::partner_is>();
+  for (;;) {
+    const auto got = co_await inbox.receive();
+    if (std::get_if<bench::ball>(&got) != nullptr) to.partner.tell(bench::ball{});
+  }
+}
+
+coro<void> process(std::int64_t count) {
+  auto a = troupe::spawn(serving);
+  auto b = troupe::spawn(returning);
   a.tell(bench::partner_is{b});
   b.tell(bench::partner_is{a});
   troupe::promise<int> done;
@@ -68,8 +101,8 @@ struct kind {
   std::string_view name;
   coro<void> (*run)(std::int64_t count);
 };
-constexpr kind kinds[] = {
-    {"pingpong", pingpong}, {"ask", ask}, {"spawn", spawn}, {"task", task}, {"yield", yield}};
+constexpr kind kinds[] = {{"pingpong", pingpong}, {"process", process}, {"ask", ask},
+                          {"spawn", spawn},       {"task", task},       {"yield", yield}};
 
 coro<void> operations(const kind& chosen, std::int64_t count) {
   // Virtual time starts at zero, which the loop takes for "not known".
