@@ -37,7 +37,7 @@ class supervised_task;
 ///     };
 ///
 /// A handler returns nothing, the message's reply, or a `coro` of either. While a coroutine handler waits, the next message
-/// waits too. A handler that throws `rejected` refuses a request; anything else it throws crashes the actor: who asked gets
+/// waits too, unless the class names it in `interleave` (see interleave.hpp). A handler that throws `rejected` refuses a request; anything else it throws crashes the actor: who asked gets
 /// the exception, the failure handler hears of it, and the actor stops.
 ///
 /// Life: made by `spawn` only; `on_start` before the first message; `on_stop` after the last, when its children have

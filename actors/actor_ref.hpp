@@ -113,7 +113,8 @@ class actor_ref {
 
   /// Sends `m` and gives its answer to come. The time runs from now, whether the future is awaited or not; `infinite` waits
   /// for ever.
-  /// Errors, at the await: `ask_timeout`; `actor_dead`; what the handler threw.
+  /// Errors, at the await: `ask_timeout`; `actor_dead`; `no_reply`; `ask_deadlock`, where handlers that await each other's answers have closed
+  /// a circle; what the handler threw.
   /// Errors: `invalid_state` when no loop runs on this thread.
   /// Cancel: withdraws the request; a handler that has begun goes on, and its answer is dropped.
   /// Cost: one pooled allocation for request, answer and time limit together.

@@ -3,11 +3,10 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/envelope.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/runtime/future.hpp>
-#include <troupe/runtime/timer.hpp>
 
-#include <atomic>
 #include <exception>
 #include <string_view>
 #include <type_traits>
@@ -17,42 +16,25 @@ namespace troupe {
 
 namespace internal {
 
-/// The error of an ask that ran out of time.
-std::exception_ptr timeout_of(const cell& target, std::string_view message, duration limit);
-
-/// What every ask needs, whatever its types: time-out, withdrawal and the way back to the asker's loop.
-template <class R>
-class ask_guard : public typed_reply_slot<R>, protected lazy_timer {
- public:
-  bool withdrawn() const noexcept final { return withdrawn_.load(std::memory_order_relaxed); }
-
- protected:
-  ask_guard(timer::function on_due, cell& target, duration limit) noexcept
-      : lazy_timer(on_due), target_(target), limit_(limit) {
-    target_.retain();
-  }
-  ~ask_guard() { target_.release(); }
-
-  void withdraw() noexcept { withdrawn_.store(true, std::memory_order_relaxed); }
-
-  cell& target_;
-  duration limit_;
-  std::atomic<bool> withdrawn_{false};
-};
+inline open_ask::open_ask(cell& target, duration limit) noexcept
+    : lazy_timer(&open_ask::on_timer), target_(target), limit_(limit) {
+  target_.retain();
+}
+inline open_ask::~open_ask() { target_.release(); }
 
 /// One ask: request, answer and time limit in one block. Two own it: the asker's future, and the request until answered.
 ///
 /// Threads: made and completed on the asker's loop. An answer from another loop is written by that loop and posted back.
 template <class M>
-class ask_state final : public typed_future<reply_of<M>>,
-                        public ask_guard<reply_of<M>>,
-                        public pooled {
+class ask_state : public typed_future<reply_of<M>>,
+                  public typed_reply_slot<reply_of<M>>,
+                  public pooled {
   using reply = reply_of<M>;
 
  public:
   ask_state(loop& home, cell& target, M&& asked, duration limit)
       : typed_future<reply>(&ask_state::arrive, home, 2),
-        ask_guard<reply>(&ask_state::on_due, target, limit),
+        typed_reply_slot<reply>(target, limit),
         request_(std::move(asked), this) {
     static_assert(
         alignof(typename outcome<reply>::value_type) <= pool_granule,
@@ -61,8 +43,8 @@ class ask_state final : public typed_future<reply_of<M>>,
 
   /// Sends the request; the answer may be here before it returns.
   void send() noexcept {
-    if (this->limit_ != infinite) this->home().timers().arm_lazily(*this, this->limit_);
-    this->target_.enqueue(request_);
+    this->home().timers().arm_lazily(*this, this->limit());
+    this->target().enqueue(request_);
   }
 
   /// Destroys the request and answers it. Once, on the target's loop.
@@ -73,6 +55,8 @@ class ask_state final : public typed_future<reply_of<M>>,
       if (!this->done()) {
         this->result_.set_value(std::forward<Value>(value)...);
         end(future_base::status::value);
+      } else {
+        count_late_reply();
       }
       this->release();
     } else {
@@ -99,7 +83,15 @@ class ask_state final : public typed_future<reply_of<M>>,
     }
   }
 
-  envelope& request() noexcept override { return request_; }
+  void skip() noexcept override {
+    request_.destroy_message();
+    request_.reply = nullptr;
+    if (loop::current() == &this->home()) {
+      arrive(*this);
+    } else {
+      post();
+    }
+  }
 
   /// Withdraws the request: a target that has not begun with it leaves it.
   bool cancel(std::string_view reason) noexcept override {
@@ -113,6 +105,18 @@ class ask_state final : public typed_future<reply_of<M>>,
     return true;
   }
 
+  envelope& request() noexcept override { return request_; }
+  envelope& request_envelope() noexcept { return request_; }
+  future_base& answer_to_come() noexcept override { return *this; }
+  void end_with(std::exception_ptr error) noexcept override {
+    this->withdraw();
+    this->result_.set_error(std::move(error));
+    end(future_base::status::error);
+  }
+
+ protected:
+  ~ask_state() override = default;
+
  private:
   void end(future_base::status how) noexcept {
     this->home().timers().cancel(*this);
@@ -123,17 +127,16 @@ class ask_state final : public typed_future<reply_of<M>>,
   }
   static void arrive(work& item) noexcept {
     auto& self = static_cast<ask_state&>(item);
-    if (!self.done()) {
+    if (self.request_.reply == nullptr) {
+      if (!self.done()) self.end(future_base::status::cancelled);  // one that was delegated
+    } else if (self.done()) {
+      count_late_reply();
+    } else {
+      if (self.arrived_.has_error()) self.note_wait(self.arrived_.error());
       self.result_.take_from(self.arrived_);
       self.end(self.result_.has_error() ? future_base::status::error : future_base::status::value);
     }
     self.release();
-  }
-  static void on_due(timer& due) noexcept {
-    auto& self = static_cast<ask_state&>(due);
-    self.withdraw();
-    self.result_.set_error(timeout_of(self.target_, type_name<M>(), self.limit_));
-    self.complete(future_base::status::error);
   }
   void destroy() noexcept override {
     // An unseen error needs no report: who drops an answer unread did not want it.

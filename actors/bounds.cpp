@@ -89,9 +89,11 @@ void cell::accept_slowly(envelope& item) noexcept {
       return;
     case overflow::drop_oldest: {
       const bool of_its_type = known.is_full_of(*item.info);
-      envelope* const oldest = mailbox_.remove_first([&](const envelope& each) {
+      const auto may_go = [&](const envelope& each) {
         return of_its_type ? each.info == item.info : !each.info->always_fits;
-      });
+      };
+      envelope* oldest = extra().kept_waiting.remove_first(may_go);
+      if (oldest == nullptr) oldest = mailbox_.remove_first(may_go);
       if (oldest == nullptr) return overflowed(item, true);  // all that wait are urgent
       known.went(*oldest->info);
       tell_process_of(*oldest);
@@ -125,7 +127,7 @@ void cell::taken(const envelope& item) noexcept {
         known.parked.remove_first([&](const envelope& each) { return known.room_for(*each.info); });
     if (first == nullptr) return;
     if (first->reply->withdrawn()) {
-      first->reply->fail(nullptr);
+      first->reply->skip();
     } else {
       admit(*first);
     }
@@ -147,6 +149,14 @@ void cell::overflowed(envelope& item, bool lost) noexcept {
   ++counts.dead_letters;
   ++(lost ? counts.dropped : counts.refused_as_full);
   item.info->free(item);
+}
+
+void cell::take_back(envelope& item, const message_info& unwanted) noexcept {
+  if (counted()) {
+    extra().limits->went(*item.info);
+    extra().limits->came(unwanted);
+  }
+  item.info = &unwanted;
 }
 
 void cell::backlog_grows() noexcept {

@@ -3,6 +3,7 @@
 #include <troupe/actors/bounds.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/keeper.hpp>
+#include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/system_message.hpp>
 
 #include <troupe/runtime/check.hpp>
@@ -60,11 +61,12 @@ std::string cell::condition() const {
   }
   // Many asks may time out together: no walk along a long queue for each.
   constexpr std::size_t most = 1000;
-  const std::size_t queued = mailbox_.length(most + 1);
+  const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  std::size_t queued = mailbox_.length(most + 1);
+  if (known != nullptr) queued += known->kept_waiting.length(most + 1 - queued);
   std::string text =
       queued > most ? "alive, over " + std::to_string(most) : "alive, " + std::to_string(queued);
   text += queued == 1 ? " message queued" : " messages queued";
-  const cell_extra* const known = extra_.load(std::memory_order_relaxed);
   if (known != nullptr && known->in_hand != nullptr)
     text += ", handling " + std::string(known->in_hand->name);
   return text;
@@ -93,10 +95,11 @@ void cell::arrive(work& item) noexcept {
 
 void cell::refuse(envelope& item) noexcept {
   if (item.reply != nullptr) {
-    // In two steps: the text is shared by the temporary, which has to go before the other loop gets the error.
-    std::exception_ptr error = std::make_exception_ptr(actor_dead(
-        description() + " was asked " + std::string(item.info->name) + " but is dead or stopping"));
-    item.reply->fail(std::move(error));
+    if (item.reply->withdrawn()) {
+      item.reply->skip();
+    } else {
+      item.reply->fail(dead_error(*this, item));
+    }
     return;
   }
   // What only keeps a place in the mailbox is no letter.
@@ -159,6 +162,7 @@ void cell::end_turn() noexcept {
 
 void cell::run_activity(task_base& activity, const message_info* message) noexcept {
   extra().in_hand = message;
+  extra().at_work = &activity;
   busy_ = entering_ = true;
   tasks().add(activity);
   activity.start_now();
@@ -169,6 +173,7 @@ void cell::run_activity(task_base& activity, const message_info* message) noexce
 void cell::activity_ended() noexcept {
   busy_ = false;
   extra().in_hand = nullptr;
+  extra().at_work = nullptr;
   if (!entering_) home_->push(*this);
 }
 
@@ -309,6 +314,7 @@ bool cell::attend_to_life() noexcept {
 void cell::begin_stop() noexcept {
   life_ = life::stopping;
   gate_ |= gate_closed;
+  take_up_waiting();
   while (envelope* const left = mailbox_.pop()) refuse(*left);
   if (extra_.load(std::memory_order_relaxed) != nullptr) {
     cancel_monitors();

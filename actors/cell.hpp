@@ -22,6 +22,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace troupe::internal {
@@ -29,6 +30,7 @@ namespace troupe::internal {
 class belongings;
 class bounds;
 class cell;
+class activity_base;
 class keeper;
 class process_core;
 
@@ -45,6 +47,8 @@ struct actor_class {
   /// Tells it of the end of one that it is linked with; null when its protocol has no such message.
   void (*send_exited)(cell& to, cell& ended, const exit_reason& why);
   void (*idle)(cell&);  ///< on_idle, likewise; null for the default, which stops it
+  /// Which messages are handled while a coroutine handler waits; null for none.
+  bool (*interleaves)(const message_info&) noexcept = nullptr;
 };
 
 /// What only some actors have.
@@ -52,6 +56,9 @@ struct cell_extra {
   std::string name;
   task_list tasks;
   const message_info* in_hand = nullptr;  ///< what a coroutine handler works on
+  task_base* at_work = nullptr;  ///< the coroutine for which other messages wait, while it goes on
+  message_queue
+      kept_waiting;  ///< of a class that interleaves: what has been passed over, until that has ended
   watchers watched_by;
   monitor_watch* monitors = nullptr;  ///< those it has set
   std::exception_ptr crash;           ///< what it crashed with
@@ -194,8 +201,6 @@ class cell : public work {
     const cell_extra* const known = extra_.load(std::memory_order_relaxed);
     return known != nullptr && !known->urgent.empty();
   }
-  /// Whether a coroutine of its own goes on that the next message waits for.
-  bool busy() const noexcept { return busy_; }
   /// After each message: whether the turn goes on.
   bool turn_goes_on() const noexcept { return !attention_ && !busy_; }
   void end_turn() noexcept;
@@ -256,6 +261,20 @@ class cell : public work {
   bool falling() const noexcept { return falling_; }
   /// Whether a coroutine handler, on_start or on_stop goes on.
   bool busy() const noexcept { return busy_; }
+  /// The handler that has to end before the request is answered; see deadlock.cpp. With the number of its ask, that one is looked for
+  /// closely; without, with 0, it may have been answered, and is not touched.
+  activity_base* holder_of(const envelope& request, const message_info& info, std::uint64_t number);
+
+  // Of classes that interleave; see interleave.hpp. While a handler waits, `scheduled_` is true only in the ready chain.
+  /// Runs a handler for which no message waits.
+  void run_beside(task_base& activity) noexcept;
+  void beside_ended() noexcept;
+  void interleaved_activity_ended() noexcept;
+  void keep_waiting(envelope& item) { extra().kept_waiting.push(item); }
+  void take_up_waiting() noexcept;
+  void end_turn_beside() noexcept;
+  /// A message that waits is not to be handled, and passed over as `unwanted` instead.
+  void take_back(envelope& item, const message_info& unwanted) noexcept;
   /// Ends an unhandled message: dead letter for a tell, an error for an ask.
   void refuse(envelope& item) noexcept;
 
@@ -287,6 +306,7 @@ class cell : public work {
   void overflowed(envelope& item, bool lost) noexcept;
   void backlog_grows() noexcept;
   void refuse_waiting() noexcept {
+    take_up_waiting();
     while (envelope* const left = mailbox_.pop()) refuse(*left);
     if (extra_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
       refuse_set_aside();
@@ -422,6 +442,7 @@ class actor_roots final : public loop_service {
   std::uint64_t dead_letters = 0;
   std::uint64_t refused_as_full = 0;
   std::uint64_t dropped = 0;
+  std::uint64_t late_replies = 0;
 
  private:
   static void find();

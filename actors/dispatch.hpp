@@ -1,7 +1,9 @@
 #pragma once
 
+#include <troupe/actors/activity.hpp>
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/interleave.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/actors/reply_to.hpp>
 #include <troupe/runtime/body.hpp>
@@ -9,6 +11,8 @@
 #include <troupe/runtime/task.hpp>
 
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <source_location>
 #include <stdexcept>
@@ -40,15 +44,23 @@ inline void fail_handler(cell& owner, envelope& item, std::exception_ptr error) 
   owner.handler_failed(reply, std::move(error));
 }
 
-/// A coroutine that a cell waits for before its next message: a handler, on_start or on_stop. Runs as a task of the actor;
-/// `End` is told how it ended.
-template <class T, class End>
-class activity final : public typed_task<T> {
+/// What waits for a coroutine of an actor.
+enum class waits : std::uint8_t {
+  all,   ///< every message
+  some,  ///< all but those that are interleaved
+  none,
+};
+
+/// A coroutine that a cell waits for before its next message, unless it interleaves: a handler, on_start or on_stop. Runs as a task
+/// of the actor; `End` is told how it ended.
+template <class T, class End, waits Who>
+class activity final : public typed_task<T>, public activity_base {
  public:
   activity(cell& owner, coro<T> body, End end)
       : typed_task<T>(owner.home(), std::move(body), {}, std::source_location()),
-        cell_(owner),
+        activity_base(owner, end.in_hand()),
         end_(end) {}
+  const task_base& as_activity() const noexcept override { return *this; }
 
  private:
   void on_ended(future_base::status how) noexcept override {
@@ -58,29 +70,40 @@ class activity final : public typed_task<T> {
     } else if (how == future_base::status::error) {
       std::exception_ptr error = this->result_.error();
       this->result_.clear();
-      end_.failed(cell_, std::move(error));
-    } else if (cell_.stop_wanted()) {
-      end_.stopped(cell_);
+      end_.failed(owner_, std::move(error));
+    } else if (owner_.stop_wanted()) {
+      end_.stopped(owner_);
     } else {
-      end_.failed(cell_, cell_.stray_cancellation());
+      end_.failed(owner_, owner_.stray_cancellation());
     }
-    cell_.activity_ended();
+    if constexpr (Who == waits::all) {
+      owner_.activity_ended();
+    } else if constexpr (Who == waits::some) {
+      owner_.interleaved_activity_ended();
+    } else {
+      owner_.beside_ended();
+    }
   }
 
-  cell& cell_;
   End end_;
 };
 
-template <class T, class End>
+template <waits Who = waits::all, class T, class End>
 void start_activity(cell& owner, coro<T> body, End end, const message_info* message) {
-  auto* const made = new activity<T, End>(owner, std::move(body), end);
-  owner.run_activity(*made, message);
+  auto* const made = new activity<T, End, Who>(owner, std::move(body), end);
+  if constexpr (Who == waits::none) {
+    owner.run_beside(*made);
+  } else {
+    owner.run_activity(*made, message);
+  }
 }
 
 /// The end of a coroutine handler of `M`: answers who asked, and frees the message.
 template <class M>
 struct handler_end {
   envelope* item;
+
+  const envelope* in_hand() const noexcept { return item; }
 
   template <class T>
   void succeeded(outcome<T>& result) noexcept {
@@ -104,6 +127,7 @@ struct handler_end {
 };
 
 struct start_end {
+  static const envelope* in_hand() noexcept { return nullptr; }
   void succeeded(outcome<void>&) noexcept {}
   void failed(cell& owner, const std::exception_ptr& error) noexcept {
     owner.stop_after_crash(error);
@@ -112,6 +136,7 @@ struct start_end {
 };
 
 struct stop_end {
+  static const envelope* in_hand() noexcept { return nullptr; }
   void succeeded(outcome<void>&) noexcept {}
   void failed(cell& owner, const std::exception_ptr& error) noexcept {
     owner.home().report({"on_stop of " + owner.description() + " threw", error});
@@ -165,6 +190,8 @@ constexpr bool check_handler() {
   if constexpr (!message<M>) {
     static_cast<void>(sizeof(message_is_no_class_that_can_be_moved<M>));
   } else if constexpr (has_states<A>) {
+    static_assert(!interleaves_some<A>,
+                  "a state machine handles one message at a time: it cannot interleave");
     return A::states_type::template check<A, M>();
   } else if constexpr (!has_handler<A, M>) {
     static_cast<void>(sizeof(actor_has_no_public_handler_on_for_message<A, M>));
@@ -177,7 +204,7 @@ constexpr bool check_handler() {
 
 /// Lets the handler of `handling` have a message, which answers by returning, or by its coroutine's return. `handling` is the
 /// actor's object, or one that takes messages for it. Returns false when the handler has thrown at once.
-template <class Handling, class M, class End>
+template <waits Who = waits::all, class Handling, class M, class End>
 [[gnu::always_inline]] inline bool handle_now(cell& owner, Handling& handling, envelope_of<M>& item,
                                               End end) noexcept {
   using returned = decltype(handling.on(std::move(item.message)));
@@ -185,7 +212,7 @@ template <class Handling, class M, class End>
   try {
     if constexpr (is_coro<returned>) {
       // The message stays where it is until the coroutine ends: a handler may take it by reference.
-      start_activity(owner, handling.on(std::move(item.message)), end, item.info);
+      start_activity<Who>(owner, handling.on(std::move(item.message)), end, item.info);
       return true;
     } else if constexpr (request<M>) {
       if (item.reply != nullptr) {
@@ -244,7 +271,7 @@ bool handle_later(cell& owner, Handling& handling, envelope_of<M>& held) noexcep
   }
   if (orphaned != nullptr) [[unlikely]] {
     // It threw and caught what it threw: nobody has failed, and nobody has answered.
-    orphaned->fail(no_reply_error());
+    orphaned->fail(no_reply_error(static_cast<const open_ask&>(*orphaned)));
   }
   return true;
 }
@@ -256,7 +283,7 @@ bool handle_as([[maybe_unused]] cell_of<A>& owner, envelope& item) noexcept {
   auto& held = static_cast<envelope_of<M>&>(item);
   if constexpr (request<M>) {
     if (item.reply != nullptr && static_cast<ask_state<M>*>(item.reply)->withdrawn()) [[unlikely]] {
-      item.reply->fail(nullptr);
+      item.reply->skip();
       return true;
     }
   }
@@ -271,7 +298,10 @@ bool handle_as([[maybe_unused]] cell_of<A>& owner, envelope& item) noexcept {
   } else if constexpr (replies_later<A, M>) {
     handle_later(owner, owner.object, held);
   } else {
-    handle_now(owner, owner.object, held, handler_end<M>{&held});
+    constexpr waits who = interleaves<A, M>     ? waits::none
+                          : interleaves_some<A> ? waits::some
+                                                : waits::all;
+    handle_now<who>(owner, owner.object, held, handler_end<M>{&held});
   }
   return true;
 }
@@ -284,6 +314,13 @@ template <class A, class... Ms>
 struct turn_of<A, protocol<Ms...>> {
   static void run(work& item) noexcept {
     auto& owner = static_cast<cell_of<A>&>(item);
+    if constexpr (interleaves_some<A>) {
+      if (owner.busy()) {
+        handle_beside(owner);
+        return;
+      }
+      owner.take_up_waiting();
+    }
     if (!owner.begin_turn()) return;
     // What arrives during the turn waits for the next one, so an actor that sends to itself lets others run.
     message_queue& messages = owner.messages();
@@ -301,7 +338,35 @@ struct turn_of<A, protocol<Ms...>> {
       if (!owner.turn_goes_on()) break;
     }
     owner.home().spent(handled);
+    if constexpr (interleaves_some<A>) {
+      if (owner.busy()) {
+        owner.end_turn_beside();
+        return;
+      }
+    }
     owner.end_turn();
+  }
+
+ private:
+  /// A turn while a handler waits: what is not interleaved is put aside until that has ended.
+  static void handle_beside(cell_of<A>& owner) noexcept {
+    message_queue& messages = owner.messages();
+    work** const newest = messages.mark();
+    const std::size_t limit = owner.home().turn_limit();
+    std::size_t handled = 0;
+    bool more = !messages.empty();
+    while (more && !owner.stop_wanted()) {
+      envelope& next = *messages.pop();
+      more = !message_queue::is_mark(next, newest) && ++handled != limit;
+      if (!interleaved_messages<A, protocol<Ms...>>::contain(*next.info)) {
+        owner.keep_waiting(next);
+      } else {
+        if (owner.counted()) owner.taken(next);
+        static_cast<void>((handle_as<A, Ms>(owner, next) || ...));
+      }
+    }
+    owner.home().spent(handled);
+    owner.end_turn_beside();
   }
 };
 
@@ -390,6 +455,15 @@ struct class_of {
       return nullptr;
   }
 
+  static constexpr auto interleaved() noexcept {
+    using known = bool (*)(const message_info&) noexcept;
+    if constexpr (interleaves_some<A>) {
+      return known(&interleaved_messages<A, protocol_type>::contain);
+    } else {
+      return known(nullptr);
+    }
+  }
+
   static constexpr actor_class table{class_name<A>(),
                                      sizeof(cell_of<A>),
                                      &destroy,
@@ -399,7 +473,8 @@ struct class_of {
                                      limits(),
                                      limit_count(),
                                      send_exited(),
-                                     has_idle ? &idle : nullptr};
+                                     has_idle ? &idle : nullptr,
+                                     interleaved()};
 };
 
 }  // namespace troupe::internal

@@ -2,7 +2,6 @@
 
 #include <troupe/actors/type_name.hpp>
 #include <troupe/runtime/memory.hpp>
-#include <troupe/runtime/outcome.hpp>
 #include <troupe/runtime/work.hpp>
 
 #include <exception>
@@ -12,6 +11,7 @@
 namespace troupe::internal {
 
 class cell;
+class open_ask;
 struct envelope;
 
 /// What is known of a message type at run time; its address stands for the type.
@@ -21,7 +21,7 @@ struct message_info {
   /// What a turn does that finds it in the mailbox and has no handler for it. Something else than `free` for what only keeps a
   /// place there: see `keyed_timer`.
   void (*reached)(envelope&) noexcept = free;
-  bool always_fits = false;          ///< no message of anybody: limits of mailboxes pass it over
+  bool always_fits = false;  ///< no message of anybody: limits of mailboxes pass it over
 };
 
 /// The answering end of an ask, as the asked actor sees it.
@@ -34,22 +34,13 @@ class reply_slot {
   /// The request lies in the mailbox now. What waited for that only, and for no answer, lets go of `item`. False when it has been
   /// withdrawn and `item` is freed.
   virtual bool admitted([[maybe_unused]] envelope& item) noexcept { return true; }
+  /// Destroys the request, which was withdrawn before anybody began with it. Called once, instead of an answer.
+  virtual void skip() noexcept { fail(nullptr); }
+  /// It as an ask; null for what only waits for room.
+  virtual const open_ask* as_ask() const noexcept { return nullptr; }
 
  protected:
   ~reply_slot() = default;
-};
-
-/// A reply slot for answers of type `R`, for whoever answers later than the handler returns.
-template <class R>
-class typed_reply_slot : public reply_slot {
- public:
-  /// Destroys the request and answers it. Once, on the loop of the asked actor.
-  virtual void answer_with(outcome<R>& value) noexcept = 0;
-  /// The request, as it lay in the mailbox; its message may have been moved from.
-  virtual envelope& request() noexcept = 0;
-
- protected:
-  ~typed_reply_slot() = default;
 };
 
 /// A message on its way: linked into the mailbox of an actor on the same loop, or posted as a work to another loop, which

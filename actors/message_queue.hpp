@@ -3,6 +3,7 @@
 #include <troupe/actors/envelope.hpp>
 
 #include <cstddef>
+#include <utility>
 
 namespace troupe::internal {
 
@@ -36,12 +37,13 @@ class message_queue {
     }
     return nullptr;
   }
-  /// Takes out what hangs there.
-  envelope& take(work** link) noexcept {
-    work* const taken = *link;
-    *link = taken->next;
-    if (*link == nullptr) tail_ = link;
-    return static_cast<envelope&>(*taken);
+  /// Puts what `older` holds before the rest.
+  void prepend(message_queue& older) noexcept {
+    if (older.head_ == nullptr) return;
+    *older.tail_ = head_;
+    if (head_ == nullptr) tail_ = older.tail_;
+    head_ = std::exchange(older.head_, nullptr);
+    older.tail_ = &older.head_;
   }
   /// Takes out the first for which `matches` holds; null when there is none.
   template <class Predicate>

@@ -148,11 +148,12 @@ class crew final : public pooled {
     crew& by;
     envelope& item;
 
+    const envelope* in_hand() const noexcept { return &item; }
     void succeeded(outcome<worker_slot*>& result) const noexcept {
       by.waiting_ = false;
       worker_slot& chosen = *result.get();
       if (item.reply != nullptr && item.reply->withdrawn()) {
-        item.reply->fail(nullptr);
+        item.reply->skip();
         by.become_idle(chosen);
       } else {
         chosen.give(item);

@@ -1,5 +1,7 @@
 #include <troupe/actors/process.hpp>
 
+#include <troupe/actors/open_ask.hpp>
+
 #include <exception>
 #include <memory>
 #include <string>
@@ -169,6 +171,15 @@ void process_core::begin(coro<> body) {
   cell_.begin_process(*this, *made);
 }
 
+template <class Error>
+void process_core::fail_orphans(Error error_of) noexcept {
+  while (orphans_ != nullptr) {
+    const owned<orphan> first(orphans_);
+    orphans_ = first->next;
+    first->reply->fail(error_of(*first->reply->as_ask()));
+  }
+}
+
 void process_core::turn(internal::cell& owner, process_core& self) noexcept {
   if (owner.needs_attention()) [[unlikely]] {
     if (!owner.begin_process_turn()) return;
@@ -176,7 +187,7 @@ void process_core::turn(internal::cell& owner, process_core& self) noexcept {
   }
   // What was thrown when these were dropped has been caught.
   if (self.orphans_ != nullptr) [[unlikely]]
-    self.fail_orphans(no_reply_error());
+    self.fail_orphans([](const open_ask& ask) { return no_reply_error(ask); });
   self.left_ = owner.home().turn_limit();
   if (receive_wait* const waiting = self.waiting_) {
     waiting->found_ = self.find(*waiting->wanted_);
@@ -201,30 +212,18 @@ void process_core::ended(future_base::status how, std::exception_ptr error) noex
   }
   cell_.process_ended(error);
   if (orphans_ == nullptr) return;
-  fail_orphans(error != nullptr ? error : stopped_error());
-}
-
-std::exception_ptr process_core::stopped_error() const {
-  return std::make_exception_ptr(actor_dead(cell_.description() + " stopped before it answered"));
+  fail_orphans([&](const open_ask& ask) { return error != nullptr ? error : stopped_error(ask); });
 }
 
 bool process_core::drop(reply_slot& dropped) noexcept {
   if (std::uncaught_exceptions() == 0) {
     if (!cell_.stop_wanted()) return false;
-    dropped.fail(stopped_error());
+    dropped.fail(stopped_error(*dropped.as_ask()));
     return true;
   }
   orphans_ = new orphan{{}, &dropped, orphans_};
   cell_.make_ready();
   return true;
-}
-
-void process_core::fail_orphans(const std::exception_ptr& error) noexcept {
-  while (orphans_ != nullptr) {
-    const owned<orphan> first(orphans_);
-    orphans_ = first->next;
-    first->reply->fail(error);
-  }
 }
 
 bool drop_in_process(reply_slot& dropped) noexcept {

@@ -166,8 +166,9 @@ class process_core {
     return looked_to_;
   }
   void ended(future_base::status how, std::exception_ptr error) noexcept;
-  std::exception_ptr stopped_error() const;
-  void fail_orphans(const std::exception_ptr& error) noexcept;
+  /// `error_of(ask)` says with what.
+  template <class Error>
+  void fail_orphans(Error error_of) noexcept;
 
   struct orphan;
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <troupe/actors/envelope.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/open_ask.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/outcome.hpp>
 
@@ -16,7 +16,7 @@ namespace internal {
 /// asker then gets what was thrown.
 extern constinit thread_local reply_slot* reply_in_hand;
 extern constinit thread_local reply_slot* reply_orphaned;
-std::exception_ptr no_reply_error();
+std::exception_ptr no_reply_error(const open_ask& dropped);
 struct reply_access;
 /// A reply dropped by a process that throws, or ends: it fails with what the process ends with. False when no process runs here.
 bool drop_in_process(reply_slot& dropped) noexcept;
@@ -61,9 +61,14 @@ class reply_to {
     if (slot_ != nullptr) take()->fail(std::move(error));
   }
 
+  /// Whether the request was told, not asked, or this is empty for another reason.
+  bool told() const noexcept { return slot_ == nullptr; }
+  slot* slot_in_hand() const noexcept { return slot_; }
+  /// Gives up the right to answer, unanswered, to whoever answers now; for `delegate`.
+  slot* take() noexcept { return std::exchange(slot_, nullptr); }
+
  private:
   friend struct internal::reply_access;
-  slot* take() noexcept { return std::exchange(slot_, nullptr); }
   void drop() noexcept {
     if (slot_ == nullptr) return;
     // The handler has thrown with this in its hands: its error is the answer.
@@ -75,7 +80,7 @@ class reply_to {
       slot_ = nullptr;
       return;
     }
-    fail(internal::no_reply_error());
+    fail(internal::no_reply_error(*slot_));
   }
 
   slot* slot_ = nullptr;

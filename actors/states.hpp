@@ -106,6 +106,7 @@ struct state_handler_end {
   handler_end<M> answer;
   present_state* states;
 
+  const envelope* in_hand() const noexcept { return answer.in_hand(); }
   template <class T>
   void succeeded(outcome<T>& result) noexcept {
     answer.succeeded(result);

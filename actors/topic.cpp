@@ -44,8 +44,10 @@ class subscriber final : public watcher, public pooled {
       self->to.on_the_way_.fetch_sub(1, std::memory_order_relaxed);
       self->to.let_go();
     }
-    static constexpr message_info passed_over{"the word that a message has been handled",
-                                              &mark::come_out, true};
+    static constexpr message_info passed_over{.name = "the word that a message has been handled",
+                                              .free = &mark::come_out,
+                                              .reached = &mark::come_out,
+                                              .always_fits = true};
     subscriber& to;
   };
 

@@ -173,10 +173,11 @@ class monitor_watch final : public watcher, public work, public pooled {
   }
   void cancel() noexcept {
     if (!std::exchange(active_, false)) {
+      observer_.take_up_waiting();
       observer_.messages().for_each([this](envelope& item) {
         if (item.info != &envelope_of<down>::type) return;
         if (static_cast<envelope_of<down>&>(item).message.monitor == handle())
-          item.info = &unwanted_down;
+          observer_.take_back(item, unwanted_down);
       });
       return;
     }

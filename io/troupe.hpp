@@ -3,7 +3,10 @@
 // Everything a program of tasks and actors needs. Sockets have headers of their own: <troupe/io/tcp.hpp>.
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/actor_ref.hpp>
+#include <troupe/actors/counts.hpp>
+#include <troupe/actors/delegate.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/interleave.hpp>
 #include <troupe/actors/pool.hpp>
 #include <troupe/actors/process.hpp>
 #include <troupe/actors/protocol.hpp>

@@ -23,7 +23,7 @@ class completion_order : private future_watch, private timer {
  public:
   /// Errors: `invalid_state` off a loop.
   explicit completion_order(std::size_t room);
-  ~completion_order() { home_.timers().cancel(*this); }
+  ~completion_order() override { home_.timers().cancel(*this); }
 
   using future_watch::add;
   /// Begins. Pre: all were added.

@@ -149,6 +149,11 @@ class completion_wait : public suspension, private observer {
     visit(target_);
   }
   std::string_view what() const noexcept override { return "a future"; }
+  /// The task whose wait `of` is, or null when it is something else.
+  static const task_base* waiter_of(observer& of) noexcept {
+    return of.notify == &completion_wait::on_done ? static_cast<completion_wait&>(of).waiter()
+                                                  : nullptr;
+  }
 
  protected:
   future_base& target() const noexcept { return target_; }

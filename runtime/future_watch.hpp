@@ -17,9 +17,22 @@ class future_watch {
   future_watch(const future_watch&) = delete;
   future_watch& operator=(const future_watch&) = delete;
 
+  /// Who waits for all of several: a future, or a task; null when it is not known or does not wait for each.
+  struct waiter_of_all {
+    const future_base* whole = nullptr;
+    const task_base* task = nullptr;
+  };
+  /// Of whom `of` is a part; nobody when it is something else.
+  static waiter_of_all waiter_of(observer& of) noexcept {
+    if (of.notify != &member::on_done) return {};
+    const future_watch* const all = static_cast<member&>(of).all;
+    return all != nullptr ? all->waits() : waiter_of_all{};
+  }
+
  protected:
+  virtual waiter_of_all waits() const noexcept { return {}; }
   explicit future_watch(std::size_t room) : members_(new member[room]) {}
-  ~future_watch() {
+  virtual ~future_watch() {
     stop();
     delete[] members_;
   }

@@ -178,6 +178,7 @@ class gather_state final : public typed_future<Results>,
     }
   }
 
+  future_watch::waiter_of_all waits() const noexcept override { return {this, nullptr}; }
   void finish(const future_base* told) noexcept override {
     if (this->cancel_requested_) {
       fail_as_cancelled();

@@ -142,7 +142,7 @@ bool loop::run_once() {
 
 bool loop::advance(time_point limit) {
   expects(virtual_time_, "only a loop on virtual time is moved on by hand");
-  if (timers_.has_lazy()) timers_.settle(virtual_now_);
+  if (timers_.has_lazy() || timers_.looking()) timers_.settle(virtual_now_);
   const time_point next =
       timers_.empty() ? limit : std::min(limit, std::max(virtual_now_, timers_.earliest()));
   const bool moved = next > virtual_now_ || timers_.due(next);
@@ -150,7 +150,10 @@ bool loop::advance(time_point limit) {
   return moved;
 }
 
-bool loop::advance_to_next() { return !timers_.empty() && advance(time_point::max()); }
+bool loop::advance_to_next() {
+  if (timers_.has_lazy() || timers_.looking()) timers_.settle(virtual_now_);
+  return timers_.size() != 0 && advance(time_point::max());
+}
 
 void loop::schedule(internal::delayed_call& made, time_point when, bool due) {
   made.home_ = this;
@@ -225,7 +228,7 @@ void loop::poll() noexcept {
 void loop::idle() {
   if (take_inbox()) return;
   if (on_wound_up_ && cancel_late_tasks()) return;
-  if (!timers_.empty()) {
+  if (!timers_.empty() || timers_.looking()) {
     fire_rested();
     // A lazy timer that one of them has armed still has to get its deadline.
     if (!ready_.empty() || timers_.has_lazy()) return;
@@ -261,6 +264,7 @@ bool loop::cancel_late_tasks() noexcept {
 /// Virtual time goes on to the next timer. Pre: there is one.
 void loop::jump() {
   timers_.settle(virtual_now_);
+  if (timers_.size() == 0) return;  // those that were told are never due, or have ended
   virtual_now_ = std::max(virtual_now_, timers_.earliest());
   fire_timers();
 }
@@ -310,7 +314,7 @@ void loop::sleep() {
     }
   }
   take_inbox();
-  if (!timers_.empty()) fire_rested();
+  if (!timers_.empty() || timers_.looking()) fire_rested();
   count_works();
   last_poll_ = {};
 }
@@ -327,7 +331,7 @@ bool loop::take_inbox() noexcept {
 }
 
 void loop::fire_timers() {
-  if (timers_.empty()) return;
+  if (timers_.empty() && !timers_.looking()) return;
   const time_point at = time();
   timers_.settle(at);
   timers_.fire_due(at);

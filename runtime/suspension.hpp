@@ -36,6 +36,8 @@ class suspension {
 
   /// Calls `visit` for each future or task that is waited for, for the chain of awaits that debugging shows.
   virtual void each_awaited(const callable<void(const future_base&)>&) const {}
+  /// Whether the wait goes on until each of those has ended, or one has failed.
+  virtual bool waits_for_each() const noexcept { return true; }
   /// What is waited for, in a word or two, for the same: "sleep", "a lock".
   virtual std::string_view what() const noexcept { return "something"; }
   /// The line of the await; line 0 when it is not known.

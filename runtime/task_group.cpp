@@ -77,10 +77,17 @@ class task_group::exit_wait final : public suspension {
       visit(each->child);
   }
   std::string_view what() const noexcept override { return "the tasks of a group"; }
+  const task_base* who() const noexcept { return suspended() ? waiter() : nullptr; }
 
  private:
   task_group& group_;
 };
+
+const task_base* task_group::waiter_of(internal::observer& of) noexcept {
+  if (of.notify != &member::on_done) return nullptr;
+  const exit_wait* const wait = static_cast<member&>(of).group.waiting_;
+  return wait != nullptr ? wait->who() : nullptr;
+}
 
 task_group::~task_group() { abandon(); }
 

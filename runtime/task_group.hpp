@@ -65,6 +65,9 @@ class task_group {
   /// runs up to its first suspension. Does nothing when the group has ended.
   void cancel() noexcept;
 
+  /// The task that waits for the tasks of a group, when `of` is of one of those; else null. For debugging.
+  static const task_base* waiter_of(internal::observer& of) noexcept;
+
  private:
   class exit_wait;
   struct member;

@@ -8,6 +8,8 @@ namespace troupe {
 
 namespace {
 constexpr std::size_t large_heap = 128;
+constexpr std::size_t looks_again =
+    32;  // old ones told at each settling: more would delay the rest
 constexpr duration near_enough = std::chrono::milliseconds(1);
 constexpr std::size_t arity =
     4;  // shallower than a binary heap, and four children share a cache line or two
@@ -72,6 +74,19 @@ void timer_queue::grow() {
 }
 
 void timer_queue::settle(time_point now) {
+  take_lazy(now);
+  if (!looking()) return;
+  // Those that ask to be told again go behind the last of now. When that is cancelled by another, some are told twice.
+  const lazy_timer* const last = looked_at_.previous_;
+  for (std::size_t left = std::exchange(fresh_, 0) + looks_again; left != 0 && looking(); --left) {
+    lazy_timer& item = *looked_at_.next_;
+    look_no_more(item);
+    item.fire(item);
+    if (&item == last) break;
+  }
+}
+
+void timer_queue::take_lazy(time_point now) {
   now_ = now;
   // The list holds the newest first; ties must fire in the order of arming.
   lazy_timer* oldest_first = nullptr;
@@ -80,10 +95,46 @@ void timer_queue::settle(time_point now) {
     item->next_ = oldest_first;
     oldest_first = item;
   }
+  lazy_timer* newest = &looked_at_;
   while (lazy_timer* item = oldest_first) {
     oldest_first = item->next_;
     item->previous_ = item->next_ = nullptr;
-    arm(*item, internal::saturating_add(now, item->delay_));
+    if (item->delay_ == infinite) {
+      item->place_ = timer::endless_place;
+    } else {
+      arm(*item, internal::saturating_add(now, item->delay_));
+    }
+    // Behind those that are fresh, before those that have been told.
+    item->previous_ = newest;
+    item->next_ = newest->next_;
+    newest->next_->previous_ = item;
+    newest->next_ = item;
+    newest = item;
+    ++fresh_;
+  }
+}
+
+void timer_queue::look_again(lazy_timer& item) noexcept {
+  look_no_more(item);
+  item.next_ = &looked_at_;
+  item.previous_ = std::exchange(looked_at_.previous_, &item);
+  item.previous_->next_ = &item;
+}
+
+void timer_queue::look_no_more(lazy_timer& item) noexcept {
+  if (item.next_ == nullptr) return;
+  item.previous_->next_ = item.next_;
+  item.next_->previous_ = item.previous_;
+  item.previous_ = item.next_ = nullptr;
+}
+
+void timer_queue::cancel_settled(lazy_timer& item) noexcept {
+  if (item.place_ == timer::idle_place) return;
+  look_no_more(item);
+  if (item.place_ == timer::endless_place) {
+    item.place_ = timer::idle_place;
+  } else {
+    cancel(static_cast<timer&>(item));
   }
 }
 
@@ -103,7 +154,13 @@ std::size_t timer_queue::fire_due(time_point now) {
 }
 
 void timer_queue::clear(timer::function forgotten) noexcept {
-  settle(time_point::min());
+  take_lazy(time_point::min());
+  fresh_ = 0;
+  while (looking()) {
+    lazy_timer& item = *looked_at_.next_;
+    look_no_more(item);
+    if (item.place_ == timer::endless_place) item.place_ = timer::idle_place;
+  }
   while (near_count() != 0 || far_count() != 0) {
     if (near_count() == 0) far_->take_all(run_);
     timer& item = pop();

@@ -32,11 +32,14 @@ struct timer {
   friend class internal::timer_run;
   static constexpr std::size_t idle_place = static_cast<std::size_t>(-1);
   static constexpr std::size_t lazy_place = static_cast<std::size_t>(-2);
+  static constexpr std::size_t endless_place = static_cast<std::size_t>(-3);
 
-  std::size_t place_ = idle_place;  ///< index in the heap, place in another part, or one of the two
+  std::size_t place_ =
+      idle_place;  ///< index in the heap, place in another part, or one of the three
 };
 
-/// One that may also be armed lazily; see `timer_queue`. It is cancelled as what it is, not as a `timer`.
+/// One that may also be armed lazily; see `timer_queue`. It is cancelled as what it is, not as a `timer`. Its function is called when
+/// it is settled, with armed() true, and when it is due, with armed() false.
 struct lazy_timer : timer {
   using timer::timer;
 
@@ -44,8 +47,8 @@ struct lazy_timer : timer {
   friend class timer_queue;
 
   duration delay_{};
-  lazy_timer* previous_ = nullptr;  ///< neighbours in the list, while it has no deadline yet
-  lazy_timer* next_ = nullptr;
+  lazy_timer* previous_ = nullptr;  ///< neighbours in the list, while it has no deadline yet;
+  lazy_timer* next_ = nullptr;      ///< later in that of those to look at again, or null
 };
 
 /// All timers of one loop: those with a deadline in a four-ary heap, or, when there are many, in `far_timers` until their time
@@ -54,12 +57,14 @@ struct lazy_timer : timer {
 /// A *lazy* timer is a guard that will nearly always be cancelled before it matters, such as an ask's time-out. It is only
 /// linked into a list; the next time the loop reads its clock it gets its deadline, counted from then. It is therefore
 /// never early, late by at most one round of the loop, and costs no clock reading and no heap operation when the answer
-/// comes within the round.
+/// comes within the round. Settled, it is told so, once, and then again at later settlings while it asks for that
+/// (`look_again`): what has not ended within a round is worth a look. One with an infinite delay gets no deadline, and is told all
+/// the same.
 ///
 /// Threads: its loop's only.
 class timer_queue {
  public:
-  timer_queue() = default;
+  timer_queue() noexcept { looked_at_.previous_ = looked_at_.next_ = &looked_at_; }
   ~timer_queue() {
     delete[] heap_;
     delete far_;
@@ -71,7 +76,7 @@ class timer_queue {
   /// Errors: std::bad_alloc.
   void arm(timer& item, time_point deadline);
 
-  /// Pre: `item` is not armed. Cost: a few instructions.
+  /// Pre: `item` is not armed. Cost: a few instructions. `infinite` is never due.
   void arm_lazily(lazy_timer& item, duration delay) noexcept {
     item.place_ = timer::lazy_place;
     item.delay_ = delay;
@@ -94,10 +99,19 @@ class timer_queue {
     item.place_ = timer::idle_place;
   }
   void cancel(lazy_timer& item) noexcept {
-    if (item.place_ != timer::lazy_place) return cancel(static_cast<timer&>(item));
+    if (item.place_ != timer::lazy_place) return cancel_settled(item);
     unlink_lazy(item);
     item.place_ = timer::idle_place;
   }
+
+  /// Has a settled `item` told again when timers are next settled, or soon after when many are.
+  void look_again(lazy_timer& item) noexcept;
+  /// Has it told no more. Called by one that is due, too. Pre: it has been settled.
+  void look_no_more(lazy_timer& item) noexcept;
+  /// Whether any is to be told again.
+  bool looking() const noexcept { return looked_at_.next_ != &looked_at_; }
+  /// When timers were last settled.
+  time_point settled_at() const noexcept { return now_; }
 
   bool empty() const noexcept { return size() == 0 && lazy_ == nullptr; }
   /// Those with a deadline.
@@ -110,7 +124,7 @@ class timer_queue {
     return near_count() != 0 && front().deadline <= now;
   }
 
-  /// Gives the lazy timers their deadlines, counted from `now`.
+  /// Gives the lazy timers their deadlines, counted from `now`, and tells them.
   void settle(time_point now);
 
   /// The earliest deadline. Pre: `settle` was called and `size() != 0`.
@@ -143,6 +157,8 @@ class timer_queue {
     if (item.next_ != nullptr) item.next_->previous_ = item.previous_;
   }
 
+  void cancel_settled(lazy_timer& item) noexcept;
+  void take_lazy(time_point now);
   void remove_at(std::size_t place) noexcept;
   void put(std::size_t place, const entry& value) noexcept {
     heap_[place] = value;
@@ -182,6 +198,8 @@ class timer_queue {
   internal::far_timers* far_ = nullptr;  ///< owned; made when the heap gets large
   internal::timer_run run_;
   lazy_timer* lazy_ = nullptr;
+  lazy_timer looked_at_{nullptr};       ///< the ring of those to look at again, and the end of it
+  std::size_t fresh_ = 0;               ///< how many at its beginning have just been settled
   time_point now_ = time_point::min();  ///< when timers were last looked at
   std::uint64_t armed_ = 0;
   time_point firing_at_ =

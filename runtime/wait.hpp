@@ -39,7 +39,7 @@ class several_wait final : public suspension, private future_watch, private time
  public:
   several_wait(std::size_t room, return_when enough, duration limit)
       : future_watch(room), timer(&several_wait::on_due), enough_(enough), limit_(limit) {}
-  ~several_wait() { stop_watching(); }
+  ~several_wait() override { stop_watching(); }
 
   /// Errors: `invalid_state` for one of another loop.
   void add(future_base& target) {
@@ -52,9 +52,15 @@ class several_wait final : public suspension, private future_watch, private time
   void await_resume();
   bool cancel() noexcept override;
   void each_awaited(const callable<void(const future_base&)>& visit) const override;
+  bool waits_for_each() const noexcept override {
+    return enough_ == return_when::all_completed && limit_ == infinite;
+  }
   std::string_view what() const noexcept override { return "several tasks or futures"; }
 
  private:
+  future_watch::waiter_of_all waits() const noexcept override {
+    return {nullptr, waits_for_each() && suspended() ? suspension::waiter() : nullptr};
+  }
   void told(std::size_t number) noexcept override;
   static void on_due(timer& due) noexcept;
   bool enough(const future_base& done) const noexcept;

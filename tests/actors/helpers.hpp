@@ -44,6 +44,10 @@ coro<std::string> ending(future<T> answer) {
     co_return std::string("dead: ") + error.what();
   } catch (const ask_timeout& error) {
     co_return std::string("timeout: ") + error.what();
+  } catch (const no_reply& error) {
+    co_return std::string("dropped: ") + error.what();
+  } catch (const ask_deadlock& error) {
+    co_return error.what();
   } catch (const std::exception& error) {
     co_return std::string("error: ") + error.what();
   } catch (const cancelled&) {

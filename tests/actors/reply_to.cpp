@@ -119,8 +119,9 @@ TEST_CASE("a handler may keep its reply_to and answer in another handler") {
 }
 
 TEST_CASE("a reply_to that is dropped fails the ask with no_reply") {
-  CHECK(testing::run(fetch_in(manner::never)) ==
-        "error: the request was dropped without an answer / 1");
+  const std::string how = testing::run(fetch_in(manner::never));
+  CHECK(starts_with(how, "dropped: "));
+  CHECK(how.find("::fetch without an answer (alive, 0 messages queued) / 1") != std::string::npos);
 }
 
 TEST_CASE("a reply_to can answer with an error") {
@@ -137,15 +138,16 @@ TEST_CASE("a handler that throws with its reply_to in hand answers with what it 
 TEST_CASE("a handler that crashes after it has put its reply_to away fails the ask") {
   failure_log log;
   const std::string how = testing::run(fetch_in(manner::throws_with_kept), &log);
-  CHECK(how.find("dropped without an answer") != std::string::npos);
+  CHECK(how.find("without an answer (") != std::string::npos);
   CHECK(log.count("boom") == 1);
 }
 
 TEST_CASE(
     "a reply_to that is dropped by an exception which the handler catches fails the ask with "
     "no_reply") {
-  CHECK(testing::run(fetch_in(manner::throws_inside)) ==
-        "error: the request was dropped without an answer / 1");
+  const std::string how = testing::run(fetch_in(manner::throws_inside));
+  CHECK(starts_with(how, "dropped: "));
+  CHECK(how.find("::fetch without an answer (alive, 0 messages queued) / 1") != std::string::npos);
 }
 
 TEST_CASE("an actor that stops fails the asks that it has kept") {
@@ -157,7 +159,9 @@ TEST_CASE("an actor that stops fails the asks that it has kept") {
     std::string how = co_await ending(std::move(kept));
     co_return how;
   };
-  CHECK(testing::run(body()) == "error: the request was dropped without an answer");
+  const std::string how = testing::run(body());
+  CHECK(starts_with(how, "dropped: "));
+  CHECK(how.find("without an answer (") != std::string::npos);
 }
 
 TEST_CASE("a reply_to of an ask that was cancelled or timed out says that nobody waits") {
@@ -227,5 +231,8 @@ TEST_CASE("a reply_to answers an ask of another loop") {
     how += co_await ending(std::move(kept));
     co_return how;
   };
-  CHECK(run_on(2, body()) == "1error: the request was dropped without an answer7");
+  const std::string how = run_on(2, body());
+  CHECK(starts_with(how, "1dropped: "));
+  CHECK(how.find("::fetch without an answer (") != std::string::npos);
+  CHECK(how.back() == '7');
 }

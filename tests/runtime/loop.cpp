@@ -32,7 +32,7 @@ struct callback_timer final : lazy_timer {
   explicit callback_timer(std::function<void(callback_timer&)> given)
       : lazy_timer([](timer& self) noexcept {
           auto& mine = static_cast<callback_timer&>(self);
-          mine.then(mine);
+          if (!mine.armed()) mine.then(mine);
         }),
         then(std::move(given)) {}
   std::function<void(callback_timer&)> then;

@@ -1,0 +1,48 @@
+#include <troupe/actors/counts.hpp>
+
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/open_ask.hpp>
+#include <troupe/runtime/runtime.hpp>
+#include <troupe/runtime/task.hpp>
+
+#include <memory>
+#include <mutex>
+
+namespace troupe {
+
+actor_counts counts_of_loop() {
+  static_cast<void>(internal::running_loop("counts_of_loop"));
+  const internal::actor_roots& here = internal::actor_roots::of_current_loop();
+  return {here.dead_letters, here.late_replies};
+}
+
+future<actor_counts> counts_of_runtime() {
+  loop& here = internal::running_loop("counts_of_runtime");
+  /// What the loops add to; the last to let go of it tells the sum.
+  struct sum {
+    ~sum() { static_cast<void>(told.try_set_value(total)); }
+    void add() {
+      const actor_counts own = counts_of_loop();
+      const std::scoped_lock guard(lock);
+      total += own;
+    }
+    std::mutex lock;
+    actor_counts total;
+    promise<actor_counts> told;
+  };
+  const auto all = std::make_shared<sum>();
+  future<actor_counts> result = all->told.get_future();
+  all->add();
+  runtime* const owner = here.owner();
+  for (std::size_t index = 0; owner != nullptr && index != owner->size(); ++index) {
+    loop& each = owner->loop_at(index);
+    if (&each != &here) static_cast<void>(each.post_call([all] { all->add(); }));
+  }
+  return result;
+}
+
+void internal::count_late_reply() noexcept {
+  if (loop::current() != nullptr) ++actor_roots::of_current_loop().late_replies;
+}
+
+}  // namespace troupe
