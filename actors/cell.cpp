@@ -314,13 +314,14 @@ bool cell::attend_to_life() noexcept {
 void cell::begin_stop() noexcept {
   life_ = life::stopping;
   gate_ |= gate_closed;
-  take_up_waiting();
+  const bool plain = extra_.load(std::memory_order_relaxed) == nullptr;
+  if (!plain) take_up_waiting();
   while (envelope* const left = mailbox_.pop()) refuse(*left);
-  if (extra_.load(std::memory_order_relaxed) != nullptr) {
+  if (!plain) {
     cancel_monitors();
     refuse_set_aside();
+    stop_process();
   }
-  stop_process();
   advance_stop();
 }
 
@@ -328,14 +329,16 @@ void cell::advance_stop() noexcept {
   // Each step that has to wait returns, and what it waits for makes the cell ready again. on_stop may start more, which
   // then goes the same way.
   scheduled_ = false;
-  if (has_process()) return;
   for (;;) {
     cell_extra* const known = extra_.load(std::memory_order_relaxed);
-    if (known != nullptr && !known->tasks.empty()) {
-      known->tasks.when_empty(
-          [](void* self) noexcept { static_cast<cell*>(self)->pay_attention(); }, this);
-      known->tasks.cancel_all_for_good();
-      return;
+    if (known != nullptr) {
+      if (known->process != nullptr) return;
+      if (!known->tasks.empty()) {
+        known->tasks.when_empty(
+            [](void* self) noexcept { static_cast<cell*>(self)->pay_attention(); }, this);
+        known->tasks.cancel_all_for_good();
+        return;
+      }
     }
     if (last_child_ != nullptr) {
       if (!last_child_->stop_sent_) {

@@ -78,6 +78,7 @@ void timed_receive_wait::disarm() noexcept { core_->cell().home().timers().cance
 
 void timed_receive_wait::on_due(timer& due) noexcept {
   auto& self = static_cast<timed_receive_wait&>(due);
+  if (self.armed()) return;  // it has only been settled
   self.leave();
   self.wake();
 }

@@ -78,6 +78,7 @@ void explain_process(process_signature<R, Box, Ps...>) {
 
 struct process_base {
   void on_start() {}
+  void on_idle() {}  // no process asks for that
   void on_stop() {}
 };
 

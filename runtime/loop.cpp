@@ -140,9 +140,17 @@ bool loop::run_once() {
   return !ready_.empty() || timer_due_ || !inbox_.empty();
 }
 
+void loop::settle_by_hand() {
+  if (!timers_.has_lazy() && !timers_.looking()) return;
+  // Those that are told may want to know where they are.
+  loop* const outer = std::exchange(internal::this_thread.current_loop, this);
+  timers_.settle(virtual_now_);
+  internal::this_thread.current_loop = outer;
+}
+
 bool loop::advance(time_point limit) {
   expects(virtual_time_, "only a loop on virtual time is moved on by hand");
-  if (timers_.has_lazy() || timers_.looking()) timers_.settle(virtual_now_);
+  settle_by_hand();
   const time_point next =
       timers_.empty() ? limit : std::min(limit, std::max(virtual_now_, timers_.earliest()));
   const bool moved = next > virtual_now_ || timers_.due(next);
@@ -151,7 +159,7 @@ bool loop::advance(time_point limit) {
 }
 
 bool loop::advance_to_next() {
-  if (timers_.has_lazy() || timers_.looking()) timers_.settle(virtual_now_);
+  settle_by_hand();
   return timers_.size() != 0 && advance(time_point::max());
 }
 

@@ -329,6 +329,7 @@ class loop {
   void run_round() noexcept;
   void poll() noexcept;
   void count_works() noexcept;
+  void settle_by_hand();
   void idle();
   bool cancel_late_tasks() noexcept;
   void jump();

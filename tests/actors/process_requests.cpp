@@ -127,7 +127,7 @@ TEST_CASE("a process answers a request, at once or later") {
 
 TEST_CASE("a request that a process drops fails with no_reply") {
   const outcome_of result = fetch_in(manner::drops);
-  CHECK(result.how == "error: the request was dropped without an answer");
+  CHECK(starts_with(result.how, "dropped: "));
   CHECK(result.reason == "stopped");
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("a process that throws rejected has crashed as well, and the asker is 
 TEST_CASE(
     "a request dropped by an exception that the process catches fails with no_reply at once") {
   const outcome_of result = fetch_in(manner::catches);
-  CHECK(result.how == "error: the request was dropped without an answer");
+  CHECK(starts_with(result.how, "dropped: "));
 }
 
 TEST_CASE("a request that a process has in hand when it is stopped fails with actor_dead") {
@@ -273,7 +273,7 @@ TEST_CASE("a message that throws when it is moved to the process throws at its r
           if (ask) {
             auto answer = one.ask(std::move(live));
             const std::string how = co_await ending(std::move(answer));
-            CHECK((how == "1" || how == "error: the request was dropped without an answer"));
+            CHECK((how == "1" || starts_with(how, "dropped: ")));
           } else {
             one.tell(std::move(live));
           }
