@@ -19,12 +19,17 @@ struct noting final : lazy_timer {
   noting() noexcept
       : lazy_timer([](timer& self) noexcept {
           auto& mine = static_cast<noting&>(self);
+          if (mine.armed()) {  // it has only been settled
+            if (mine.settled) mine.settled(mine);
+            return;
+          }
           if (mine.log != nullptr) mine.log->push_back(mine.number);
           if (mine.then) mine.then(mine);
         }) {}
   int number = 0;
   std::vector<int>* log = nullptr;
   std::function<void(noting&)> then;
+  std::function<void(noting&)> settled;
 };
 
 std::unique_ptr<noting[]> make_timers(std::size_t count, std::vector<int>& log) {
@@ -161,14 +166,47 @@ TEST_CASE("lazy timers are cancelled in any order") {
   CHECK(queue.empty());
 }
 
-TEST_CASE("a lazy timer without end stays within the clock") {
+TEST_CASE("a lazy timer without end is never due, and stays armed until it is cancelled") {
   timer_queue queue;
   std::vector<int> log;
   const auto timers = make_timers(1, log);
   queue.arm_lazily(timers[0], infinite);
   queue.settle(start + 1h);
-  CHECK(queue.earliest() == time_point::max());
+  CHECK(timers[0].armed());
+  CHECK(queue.size() == 0);
+  CHECK(queue.fire_due(time_point::max()) == 0);
   queue.cancel(timers[0]);
+  CHECK_FALSE(timers[0].armed());
+  CHECK(queue.empty());
+}
+
+TEST_CASE("a lazy timer is told once that it is settled, and again while it asks for that") {
+  timer_queue queue;
+  std::vector<int> log;
+  std::vector<int> told;
+  const auto timers = make_timers(3, log);
+  for (std::size_t index = 0; index < 3; ++index) {
+    timers[index].settled = [&](noting& mine) {
+      told.push_back(mine.number);
+      if (mine.number == 1 && told.size() < 8) queue.look_again(mine);
+    };
+  }
+  queue.arm_lazily(timers[0], 5ms);
+  queue.arm_lazily(timers[1], 3ms);
+  queue.arm_lazily(timers[2], infinite);
+  queue.settle(start);
+  CHECK(told == std::vector<int>{0, 1, 2});
+  queue.settle(start + 1ms);
+  CHECK(told == std::vector<int>{0, 1, 2, 1});
+  CHECK(queue.looking());
+  // Cancelled, it is told no more.
+  queue.cancel(timers[1]);
+  CHECK_FALSE(queue.looking());
+  queue.settle(start + 2ms);
+  CHECK(told.size() == 4);
+  CHECK(queue.fire_due(start + 1h) == 1);
+  CHECK(log == std::vector<int>{0});
+  queue.cancel(timers[2]);
 }
 
 TEST_CASE("a cleared queue has forgotten its timers, and they it") {
