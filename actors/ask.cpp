@@ -61,18 +61,32 @@ std::exception_ptr stopped_error(const open_ask& dropped) {
   return std::make_exception_ptr(actor_dead(std::move(ask), text));
 }
 
+namespace {
+/// Of a request, or of a message that only waits for room: that is no ask, but fails in the same words.
+failed_ask about(const cell& target, const envelope& refused) {
+  if (const open_ask* const asked = refused.reply->as_ask()) return about(*asked);
+  failed_ask ask;
+  ask.target = target.description();
+  ask.message = refused.info->name;
+  ask.state = target.condition();
+  return ask;
+}
+}  // namespace
+
 std::exception_ptr dead_error(const cell& target, const envelope& refused) {
-  // What waits for room only is no ask, but fails in the same words.
-  const open_ask* const asked = refused.reply->as_ask();
-  failed_ask ask = asked != nullptr ? about(*asked) : failed_ask{};
-  if (asked == nullptr) {
-    ask.target = target.description();
-    ask.message = refused.info->name;
-    ask.state = target.condition();
-  }
+  failed_ask ask = about(target, refused);
   const std::string text =
       ask.target + " was asked " + ask.message + " but is dead or stopping (" + ask.state + ")";
   return std::make_exception_ptr(actor_dead(std::move(ask), text));
+}
+
+std::exception_ptr full_error(const cell& target, const envelope& refused, std::size_t waiting,
+                              bool lost) {
+  failed_ask ask = about(target, refused);
+  const std::string text = ask.target + " has no room for " + ask.message + ": " +
+                           std::to_string(waiting) + " messages wait" +
+                           (lost ? ", and its place was given away" : "");
+  return std::make_exception_ptr(mailbox_full(std::move(ask), text));
 }
 
 // --- open asks --------------------------------------------------------------------------------------------------------

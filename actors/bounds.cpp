@@ -2,8 +2,10 @@
 
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/internal/belongings.hpp>
+#include <troupe/actors/open_ask.hpp>
 
 #include <algorithm>
 #include <string>
@@ -138,16 +140,11 @@ void cell::overflowed(envelope& item, bool lost) noexcept {
   // Who only sends does not hear of a loss.
   if (item.reply != nullptr && lost && !item.reply->admitted(item)) return;
   if (item.reply != nullptr) {
-    std::exception_ptr error = std::make_exception_ptr(
-        mailbox_full(description() + " has no room for " + std::string(item.info->name) + ": " +
-                     std::to_string(extra().limits->queued()) + " messages wait" +
-                     (lost ? ", and its place was given away" : "")));
-    item.reply->fail(std::move(error));
+    item.reply->fail(full_error(*this, item, extra().limits->queued(), lost));
     return;
   }
-  auto& counts = actor_roots::of_current_loop();
-  ++counts.dead_letters;
-  ++(lost ? counts.dropped : counts.refused_as_full);
+  count_dead_letter(lost ? dead_letter::reason::dropped : dead_letter::reason::full, this,
+                    *item.info);
   item.info->free(item);
 }
 

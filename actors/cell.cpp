@@ -1,6 +1,7 @@
 #include <troupe/actors/cell.hpp>
 
 #include <troupe/actors/bounds.hpp>
+#include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/open_ask.hpp>
@@ -103,8 +104,8 @@ void cell::refuse(envelope& item) noexcept {
     return;
   }
   // What only keeps a place in the mailbox is no letter.
-  if (loop::current() != nullptr && item.info->reached == item.info->free)
-    ++actor_roots::of_current_loop().dead_letters;
+  if (item.info->reached == item.info->free)
+    count_dead_letter(dead_letter::reason::dead, this, *item.info);
   item.info->free(item);
 }
 

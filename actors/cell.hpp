@@ -25,6 +25,10 @@
 #include <utility>
 #include <vector>
 
+namespace troupe {
+struct dead_letter;
+}
+
 namespace troupe::internal {
 
 class belongings;
@@ -442,6 +446,7 @@ class actor_roots final : public loop_service {
   std::uint64_t dead_letters = 0;
   std::uint64_t refused_as_full = 0;
   std::uint64_t dropped = 0;
+  callable<void(const dead_letter&)> letters;  ///< told of each; mostly empty
   std::uint64_t late_replies = 0;
 
  private:

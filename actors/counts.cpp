@@ -13,7 +13,7 @@ namespace troupe {
 actor_counts counts_of_loop() {
   static_cast<void>(internal::running_loop("counts_of_loop"));
   const internal::actor_roots& here = internal::actor_roots::of_current_loop();
-  return {here.dead_letters, here.late_replies};
+  return {here.dead_letters, here.refused_as_full, here.dropped, here.late_replies};
 }
 
 future<actor_counts> counts_of_runtime() {

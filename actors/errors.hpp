@@ -62,8 +62,8 @@ struct actor_dead : internal::ask_error_as<std::runtime_error> {
 };
 
 /// The mailbox of the actor has no room for the message.
-struct mailbox_full : std::runtime_error {
-  using std::runtime_error::runtime_error;
+struct mailbox_full : internal::ask_error_as<std::runtime_error> {
+  using ask_error_as::ask_error_as;
 };
 
 /// A supervisor's children fell more often than it allows: it gives up, which is a crash of its own.

@@ -95,6 +95,10 @@ std::exception_ptr stopped_error(const open_ask& dropped);
 /// What an ask fails with whose request an actor does not take any more.
 std::exception_ptr dead_error(const cell& target, const envelope& refused);
 
+/// What an ask or a send fails with for which there is no room, or no more.
+std::exception_ptr full_error(const cell& target, const envelope& refused, std::size_t waiting,
+                              bool lost);
+
 /// Counts an answer that came when nobody waited for it any more.
 void count_late_reply() noexcept;
 

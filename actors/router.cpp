@@ -1,6 +1,7 @@
 #include <troupe/actors/router.hpp>
 
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/internal/counted.hpp>
 #include <troupe/actors/internal/hash_ring.hpp>
 
@@ -249,7 +250,7 @@ std::size_t broadcast(router_state& to, const void* message, envelope* (*copied)
 }
 
 void lose(envelope& item) noexcept {
-  if (loop::current() != nullptr) ++actor_roots::of_current_loop().dead_letters;
+  count_dead_letter(dead_letter::reason::nobody, nullptr, *item.info);
   item.info->free(item);
 }
 

@@ -1,6 +1,7 @@
 #include <troupe/actors/topic.hpp>
 
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/internal/counted.hpp>
 #include <troupe/actors/internal/names.hpp>
 
@@ -136,11 +137,7 @@ bool subscriber::deliver(const void* message, envelope* (*copied)(const void*)) 
   if (on_the_way_.fetch_add(1, std::memory_order_relaxed) >= options_.capacity) {
     on_the_way_.fetch_sub(1, std::memory_order_relaxed);
     if (options_.end_when_full) topic_.remove(&who_);
-    if (loop::current() != nullptr) {
-      auto& counts = actor_roots::of_current_loop();
-      ++counts.dead_letters;
-      ++counts.dropped;
-    }
+    count_dead_letter(dead_letter::reason::dropped, &who_, topic_.of);
     return false;
   }
   envelope* copy = nullptr;

@@ -24,6 +24,8 @@ namespace bench {
 // actors. The same in every language of the suite.
 inline constexpr std::int64_t chunk = 256;
 inline constexpr int ring_size = 1000;
+inline constexpr int pipeline_stages = 100;
+inline constexpr int pipeline_tokens = 1000;
 inline constexpr int idle_actors = 200'000;
 
 // What one repetition was asked for.

@@ -221,6 +221,65 @@ coro<double> ring(bench::request wanted) {
   co_return trials.per_operation();
 }
 
+// --- pipeline: a thousand tokens go through 100 actors, and enter again -------------------------------------------------
+
+struct parcel {
+  std::int64_t hops;
+};
+struct stage_next {
+  actor_ref<protocol<parcel>> next;
+};
+struct expect_parcels {
+  std::int64_t count;
+  finished done;
+};
+using stage_protocol = protocol<parcel, stage_next, expect_parcels>;
+
+class stage : public actor<stage_protocol> {
+ public:
+  void on(parcel p) {
+    if (p.hops != 0) {
+      next_.tell(parcel{p.hops - 1});
+    } else if (--left_ == 0) {
+      done_.set_value(0);
+    }
+  }
+  void on(stage_next n) { next_ = std::move(n.next); }
+  void on(expect_parcels e) {
+    left_ = e.count;
+    done_ = std::move(e.done);
+  }
+
+ private:
+  actor_ref<protocol<parcel>> next_;
+  std::int64_t left_ = 0;
+  finished done_;
+};
+
+coro<double> pipeline(bench::request wanted) {
+  constexpr std::int64_t stages = bench::pipeline_stages;
+  constexpr std::int64_t tokens = bench::pipeline_tokens;
+  std::vector<actor_ref<stage_protocol>> all;
+  for (std::int64_t index = 0; index < stages; ++index)
+    all.push_back(troupe::spawn<stage>(place::on(wanted.loops > 1 && index >= stages / 2 ? 1 : 0)));
+  for (std::size_t index = 0; index < all.size(); ++index)
+    all[index].tell(stage_next{all[(index + 1) % all.size()]});
+  bench::course trials(wanted);
+  while (trials.goes_on()) {
+    // Whole passes: each parcel ends where it came in.
+    const std::int64_t passes = (trials.count() + stages * tokens - 1) / (stages * tokens);
+    finished done;
+    auto over = done.get_future();
+    all[0].tell(expect_parcels{tokens, std::move(done)});
+    const bench::stopwatch watch;
+    for (std::int64_t sent = 0; sent < tokens; ++sent) all[0].tell(parcel{passes * stages});
+    co_await over;
+    trials.took(watch.nanoseconds() * static_cast<double>(trials.count()) /
+                static_cast<double>(passes * stages * tokens));
+  }
+  co_return trials.per_operation();
+}
+
 // --- idle: resident bytes of an actor that does nothing ----------------------------------------------------------------
 
 coro<double> idle(bench::request) {
@@ -233,7 +292,9 @@ coro<double> idle(bench::request) {
 
 template <coro<double> (*Body)(bench::request)>
 double on_loops(const bench::request& wanted) {
-  return troupe::run(Body(wanted), {.threads = static_cast<std::size_t>(wanted.loops)});
+  // Long mailboxes are what some cases are about: no reports of them.
+  return troupe::run(Body(wanted), {.threads = static_cast<std::size_t>(wanted.loops),
+                                    .on_failure = [](const troupe::failure_report&) {}});
 }
 
 }  // namespace
@@ -252,5 +313,7 @@ int main(int argc, char** argv) {
                       {"spawn", "troupe", 2, "ns", on_loops<spawn>},
                       {"ring", "troupe", 1, "ns", on_loops<ring>},
                       {"ring", "troupe", 2, "ns", on_loops<ring>},
+                      {"pipeline", "troupe", 1, "ns", on_loops<pipeline>},
+                      {"pipeline", "troupe", 2, "ns", on_loops<pipeline>},
                       {"idle", "troupe", 1, "bytes", on_loops<idle>}});
 }

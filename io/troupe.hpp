@@ -4,6 +4,7 @@
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/counts.hpp>
+#include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/delegate.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/interleave.hpp>

@@ -91,6 +91,35 @@ double ring(const bench::request& wanted) {
   });
 }
 
+// Passes parcels on; a message is how many hops a parcel has left. The first stage counts those that have come home.
+behavior pass_parcels(event_based_actor* self, std::int64_t parcels, stage* on) {
+  return {[=](const actor& next) {
+    self->become([=, left = parcels](std::int64_t hops) mutable {
+      if (hops != 0) {
+        self->send(next, hops - 1);
+      } else if (--left == 0) {
+        on->finish();
+      }
+    });
+  }};
+}
+
+double pipeline(const bench::request& wanted) {
+  constexpr std::int64_t stages = bench::pipeline_stages;
+  constexpr std::int64_t tokens = bench::pipeline_tokens;
+  return bench::per_operation(wanted, [&](std::int64_t count) {
+    const std::int64_t passes = (count + stages * tokens - 1) / (stages * tokens);
+    stage on{wanted.loops};
+    std::vector<actor> actors;
+    for (int i = 0; i < stages; ++i) actors.push_back(on.system().spawn(pass_parcels, tokens, &on));
+    for (int i = 0; i < stages; ++i) anon_send(actors[i], actors[(i + 1) % stages]);
+    for (int i = 1; i < tokens; ++i) anon_send(actors[0], passes * stages);
+    const double took = on.start(actors[0], passes * stages);
+    on.dismiss(actors);
+    return took * static_cast<double>(count) / static_cast<double>(passes * stages * tokens);
+  });
+}
+
 behavior receive_all(event_based_actor*, std::int64_t count, stage* on) {
   return {[=, sum = std::int64_t{0}](std::int64_t value) mutable {
     sum += value;
@@ -254,6 +283,8 @@ int main(int argc, char** argv) {
                       {"spawn", "caf", 2, "ns", spawn},
                       {"ring", "caf", 1, "ns", ring<bench::ring_size, pooled>},
                       {"ring", "caf", 2, "ns", ring<bench::ring_size, pooled>},
+                      {"pipeline", "caf", 1, "ns", pipeline},
+                      {"pipeline", "caf", 2, "ns", pipeline},
                       {"idle", "caf", 1, "bytes", idle},
                       {"echo64", "caf", 1, "req/s", nullptr},
                       {"echo16k", "caf", 1, "req/s", nullptr}});
