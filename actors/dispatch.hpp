@@ -374,7 +374,8 @@ struct turn_of<A, protocol<Ms...>> {
 template <class M>
 void tell_of_end(cell& to, cell& ended, const exit_reason& why) {
   ended.retain();
-  to.enqueue(*new envelope_of<M>(M{decltype(M::who)(ended), why}));
+  auto* const news = new envelope_of<M>(M{decltype(M::who)(ended), why});
+  if (!to.put_last(*news)) to.refuse(*news);
 }
 
 /// The name of the class in messages to people: its own, unless it has another.

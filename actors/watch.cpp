@@ -203,8 +203,10 @@ class monitor_watch final : public watcher, public work, public pooled {
     if (std::exchange(self.active_, false)) {
       self.observer_.remove_monitor(self);
       self.target_.retain();
-      self.observer_.enqueue(
-          *new envelope_of<down>(down{any_actor(self.target_), self.why_, self.handle()}));
+      auto* const news =
+          new envelope_of<down>(down{any_actor(self.target_), self.why_, self.handle()});
+      // Whatever the limits of its mailbox: that somebody is down must not be lost.
+      if (!self.observer_.put_last(*news)) self.observer_.refuse(*news);
       self.let_go();
     }
     self.let_go();
@@ -224,8 +226,10 @@ void cancel(monitor_watch& watch) noexcept { watch.cancel(); }
 monitor_handle monitor(cell& observer, const any_actor& target) {
   expects(target.cell() != nullptr, "an actor was to monitor nobody");
   auto* const made = new monitor_watch(observer, *target.cell());
+  // First: who is dead already is told of at once, and that may be the end of it.
+  monitor_handle result = made->handle();
   made->begin();
-  return made->handle();
+  return result;
 }
 
 // --- the cell's side --------------------------------------------------------------------------------------------------

@@ -345,3 +345,34 @@ TEST_CASE("kill ends children likewise, and the parent last") {
     CHECK(into == expected);
   }
 }
+
+TEST_CASE("an observer whose mailbox is full hears of each end all the same, dead before or not") {
+  failure_log log;
+  journal notes;
+  auto body = [&]() -> coro<> {
+    const spawn_options narrow{.name = "", .on = place::here, .mailbox = {2, overflow::reject, 0}};
+    auto gone = spawn<worker>(std::ref(notes), "gone");
+    gone.kill();
+    co_await gone.stopped();
+    auto first = spawn<worker>(std::ref(notes), "first");
+    auto by = spawn<observer>(narrow, std::ref(notes));
+    by.tell(watch{first, "first"});
+    by.tell(watch{gone, "gone"});
+    co_await settle();
+    notes.clear();
+    first.kill();
+    for (int times = 0; times < 4; ++times) by.tell(say{"said"});
+    by.tell(watch{gone, "lost"});
+    co_await settle();
+    CHECK(std::count(notes.begin(), notes.end(), "said") == 2);
+    CHECK(std::count(notes.begin(), notes.end(), "first is down: killed") == 1);
+    notes.clear();
+    // The news comes while it is told to watch, and its mailbox is full again.
+    by.tell(watch{gone, "again"});
+    by.tell(say{"one"});
+    by.tell(say{"two"});
+    co_await settle();
+    CHECK(notes == journal{"one", "gone is down: killed"});
+  };
+  testing::run(body(), &log);
+}
