@@ -32,6 +32,7 @@ belongings& cell::kept() {
 void cell::put_first(envelope& item) noexcept {
   if (life_ >= life::stopping && !falling_) return refuse(item);
   if (counted()) extra().limits->came(*item.info);
+  take_up_waiting();  // it comes before those too
   mailbox_.push_front(item);
   if (scheduled_) return;
   scheduled_ = true;

@@ -63,6 +63,7 @@ struct cell_extra {
   task_base* at_work = nullptr;  ///< the coroutine for which other messages wait, while it goes on
   message_queue
       kept_waiting;  ///< of a class that interleaves: what has been passed over, until that has ended
+  std::size_t beside = 0;  ///< how many handlers go on for which no message waits
   watchers watched_by;
   monitor_watch* monitors = nullptr;  ///< those it has set
   std::exception_ptr crash;           ///< what it crashed with
@@ -274,7 +275,10 @@ class cell : public work {
   void run_beside(task_base& activity) noexcept;
   void beside_ended() noexcept;
   void interleaved_activity_ended() noexcept;
-  void keep_waiting(envelope& item) { extra().kept_waiting.push(item); }
+  /// Has a message wait for the handler, unless it stands for one that does not: that of a timer.
+  void pass_over(envelope& item) noexcept;
+  /// An urgent message that waits for no handler, or null.
+  envelope* pop_urgent_beside() noexcept;
   void take_up_waiting() noexcept;
   void end_turn_beside() noexcept;
   /// A message that waits is not to be handled, and passed over as `unwanted` instead.
@@ -335,7 +339,11 @@ class cell : public work {
   bool attentive() const noexcept { return counted() || draining_; }
   /// Whether all is done that a draining actor still has to do.
   bool drained() const noexcept {
-    return draining_ && mailbox_.empty() && !has_urgent() && !has_process();
+    return draining_ && mailbox_.empty() && !has_urgent() && !has_process() && !works_beside();
+  }
+  bool works_beside() const noexcept {
+    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    return known != nullptr && known->beside != 0;
   }
   void post(envelope& item, work::function arrival) noexcept;
   static cell& arrived(envelope& item) noexcept;

@@ -348,21 +348,31 @@ struct turn_of<A, protocol<Ms...>> {
   }
 
  private:
-  /// A turn while a handler waits: what is not interleaved is put aside until that has ended.
+  /// A turn while a handler waits: what is not interleaved is passed over until that has ended.
   static void handle_beside(cell_of<A>& owner) noexcept {
     message_queue& messages = owner.messages();
     work** const newest = messages.mark();
     const std::size_t limit = owner.home().turn_limit();
     std::size_t handled = 0;
-    bool more = !messages.empty();
+    const auto handle = [&owner](envelope& next) {
+      if (owner.counted()) owner.taken(next);
+      static_cast<void>((handle_as<A, Ms>(owner, next) || ...));
+    };
+    while (handled != limit && !owner.stop_wanted()) {
+      envelope* const next = owner.pop_urgent_beside();
+      if (next == nullptr) break;
+      ++handled;
+      handle(*next);
+    }
+    bool more = handled != limit;
     while (more && !owner.stop_wanted()) {
-      envelope& next = *messages.pop();
-      more = !message_queue::is_mark(next, newest) && ++handled != limit;
-      if (!interleaved_messages<A, protocol<Ms...>>::contain(*next.info)) {
-        owner.keep_waiting(next);
+      envelope* const next = messages.pop();
+      if (next == nullptr) break;  // the newest was dropped for one that a handler has sent
+      more = !message_queue::is_mark(*next, newest) && ++handled != limit;
+      if (interleaved_messages<A, protocol<Ms...>>::contain(*next->info)) {
+        handle(*next);
       } else {
-        if (owner.counted()) owner.taken(next);
-        static_cast<void>((handle_as<A, Ms>(owner, next) || ...));
+        owner.pass_over(*next);
       }
     }
     owner.home().spent(handled);
@@ -411,7 +421,8 @@ struct class_of {
   static void idle(cell& owner) {
     auto& object = static_cast<cell_of<A>&>(owner).object;
     if constexpr (is_coro<decltype(object.on_idle())>) {
-      start_activity(owner, object.on_idle(), start_end{}, nullptr);
+      start_activity<interleaves_some<A> ? waits::some : waits::all>(owner, object.on_idle(),
+                                                                     start_end{}, nullptr);
     } else {
       object.on_idle();
     }

@@ -22,6 +22,7 @@ keyed_timer::keyed_timer(keyed_timers& table, const timer_key& key, duration tim
       owner_(table.owner()),
       message_(nullptr),
       copy_(how.copy),
+      type_(message.info),
       time_(time),
       number_(key.number),
       name_(key.name) {
@@ -63,6 +64,7 @@ void keyed_timer::forget() noexcept {
 }
 
 work** keyed_timer::find_message() const noexcept {
+  owner_.take_up_waiting();
   // No other timer's message can stand before this one, so the one that is found there is the right one.
   work** const found = owner_.messages().find([this](const envelope& item) noexcept {
     return &item == this || (&item == sent_ && is_message(item));

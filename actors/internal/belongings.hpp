@@ -34,6 +34,7 @@ class keyed_timer final : public timer, public envelope, public pooled {
   ~keyed_timer();
 
   timer_key key() const noexcept { return timer_key(name_, number_); }
+  const message_info& message_type() const noexcept { return *type_; }
   void begin();
   /// Its message does not come any more. Gives this up: to the mailbox, if it lies there.
   void forget() noexcept;
@@ -63,6 +64,7 @@ class keyed_timer final : public timer, public envelope, public pooled {
   cell& owner_;
   envelope* message_;  ///< owned: the one to be sent, or copied
   envelope* (*copy_)(const envelope& of);
+  const message_info* type_;        ///< of the message
   const envelope* sent_ = nullptr;  ///< before this in the mailbox unless it has been handled
   duration time_;
   time_point due_{};
