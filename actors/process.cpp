@@ -115,7 +115,7 @@ envelope* process_core::find_from(message_queue& messages, work** at, const want
     if (!matches) [[unlikely]] {
       item.info->free(item);  // taken back while it lay here
     } else if (item.reply != nullptr && item.reply->withdrawn()) [[unlikely]] {
-      item.reply->fail(nullptr);
+      item.reply->skip();
     } else {
       left_ -= left_ != 0;
       cell_.home().spent(1);

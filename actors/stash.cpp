@@ -13,7 +13,7 @@ void stash_list::drop_withdrawn() noexcept {
   };
   while (work** const place = items_.find(is_withdrawn)) {
     --size_;
-    items_.take(place).reply->fail(nullptr);
+    items_.take(place).reply->skip();
   }
 }
 
