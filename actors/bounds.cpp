@@ -205,23 +205,25 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
     if (home_->post(*order)) static_cast<void>(order.release());
     return;
   }
-  if (life_ >= life::stopping || stop_wanted_ || draining_ || resting_) return;
+  // Whatever else it is about: it is not to be restarted.
   if (why != exit_reason::kind::stopped) for_good_ = true;
+  if (life_ >= life::stopping || stop_wanted_ || draining_ || resting_) return;
   draining_ = true;
   gate_ |= gate_closed;
   ended_as_ = why;
   if (within != infinite) {
     retain();
     struct held {
-      explicit held(cell& given) noexcept : to(&given) {}
-      held(held&& other) noexcept : to(std::exchange(other.to, nullptr)) {}
+      held(cell& given, exit_reason::kind reason) noexcept : to(&given), why(reason) {}
+      held(held&& other) noexcept : to(std::exchange(other.to, nullptr)), why(other.why) {}
       ~held() {
         if (to != nullptr) to->release();
       }
-      void operator()() const { to->request_stop_now(to->ended_as_); }
+      void operator()() const { to->request_stop_now(why); }
       cell* to;
+      exit_reason::kind why;
     };
-    extra().drain_limit = home_->call_later(within, held(*this));
+    extra().drain_limit = home_->call_later(within, held(*this, why));
   }
   // Not `pay_attention`, which ends what is in hand.
   attention_ = true;
