@@ -21,7 +21,7 @@ struct message_info {
   /// What a turn does that finds it in the mailbox and has no handler for it. Something else than `free` for what only keeps a
   /// place there: see `keyed_timer`.
   void (*reached)(envelope&) noexcept = free;
-  bool always_fits = false;  ///< no message of anybody: limits of mailboxes pass it over
+  bool always_fits = false;  ///< limits of mailboxes pass it over: news, or no message of anybody
 };
 
 /// The answering end of an ask, as the asked actor sees it.
@@ -56,6 +56,10 @@ struct envelope : work {
   cell* target = nullptr;  ///< set, and counted, while it is posted to another loop
 };
 
+/// Whether an `M` is news that the runtime sends: limits of mailboxes do not hold for it.
+template <class M>
+inline constexpr bool is_news = false;
+
 /// The envelope of an `M`. Told, it is a block of its own; asked, it is part of the ask's state. Whoever ends it destroys the
 /// message.
 template <class M>
@@ -75,7 +79,8 @@ struct envelope_of final : envelope, pooled {
     told->destroy_message();
     delete told;
   }
-  static constexpr message_info type{type_name<M>(), &free_told};
+  static constexpr message_info type{
+      .name = type_name<M>(), .free = &free_told, .always_fits = is_news<M>};
 
   union {
     M message;

@@ -10,7 +10,10 @@
 
 namespace troupe::internal {
 
-constexpr message_info place_of_idle{"an idle time-out", &idle_watch::freed, &idle_watch::reached};
+constexpr message_info place_of_idle{.name = "an idle time-out",
+                                     .free = &idle_watch::freed,
+                                     .reached = &idle_watch::reached,
+                                     .always_fits = true};
 
 idle_watch::idle_watch(cell& owner) noexcept
     : timer(&idle_watch::on_due), envelope(place_of_idle), owner_(owner), turn_(owner.run) {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/actors/any_actor.hpp>
+#include <troupe/actors/envelope.hpp>
 #include <troupe/actors/exit_reason.hpp>
 
 #include <stdexcept>
@@ -20,6 +21,8 @@ struct link_broken : std::runtime_error {
 };
 
 namespace internal {
+template <>
+inline constexpr bool is_news<exited> = true;
 /// Links `one`, which lives on this loop, with `other`.
 void link(cell& one, const any_actor& other);
 void unlink(cell& one, const any_actor& other) noexcept;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/actors/any_actor.hpp>
+#include <troupe/actors/envelope.hpp>
 #include <troupe/actors/exit_reason.hpp>
 
 #include <utility>
@@ -59,6 +60,8 @@ template <class Protocol>
 struct actor_that_monitors_has_no_down_in_its_protocol;
 
 namespace internal {
+template <>
+inline constexpr bool is_news<down> = true;
 /// Sends `observer` a `down` when `target` ends. On the observer's loop.
 monitor_handle monitor(cell& observer, const any_actor& target);
 }  // namespace internal

@@ -137,7 +137,8 @@ future<exit_reason> when_stopped(cell& watched) {
 
 namespace {
 /// A `down` that is not wanted any more: in no protocol, so a turn passes it over.
-constexpr message_info unwanted_down{type_name<down>(), &envelope_of<down>::free_told};
+constexpr message_info unwanted_down{
+    .name = type_name<down>(), .free = &envelope_of<down>::free_told, .always_fits = is_news<down>};
 }  // namespace
 
 // --- monitors ---------------------------------------------------------------------------------------------------------
