@@ -12,6 +12,7 @@
 // Between loops a search knows asks and requests by address and number only, and follows no pointer that may have died.
 #include <troupe/actors/activity.hpp>
 #include <troupe/actors/ask.hpp>
+#include <troupe/actors/bounds.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/runtime/awaiting.hpp>
@@ -376,6 +377,7 @@ activity_base* cell::holder_of(const envelope& request, const message_info& info
   mailbox_.for_each(look);
   known->kept_waiting.for_each(look);
   known->urgent.for_each(look);
+  if (known->limits != nullptr) known->limits->parked.for_each(look);
   return queued ? exclusive : nullptr;
 }
 
