@@ -1,23 +1,15 @@
 #include <troupe/actors/ask.hpp>
+#include <troupe/actors/internal/in_seconds.hpp>
 #include <troupe/actors/reply_to.hpp>
 
-#include <cstdio>
 #include <string>
 
 namespace troupe {
 
-namespace {
-std::string in_seconds(duration limit) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(limit).count());
-  return text;
-}
-}  // namespace
-
 void ask_error::set_waited(duration waited) {
   if (waited <= duration::zero() || ask_.waited != duration::zero()) return;
   ask_.waited = waited;
-  text_ += ", after " + in_seconds(waited);
+  text_ += ", after " + internal::in_seconds(waited);
 }
 
 namespace internal {

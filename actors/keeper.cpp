@@ -2,23 +2,15 @@
 
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/internal/in_seconds.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <random>
 #include <string>
 #include <utility>
 
 namespace troupe::internal {
-
-namespace {
-std::string in_seconds(duration given) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(given).count());
-  return text;
-}
-}  // namespace
 
 keeper::keeper(cell& owner) noexcept
     : owner_(owner), random_(owner.home().is_virtual() ? 1 : std::random_device()()) {}

@@ -3,10 +3,10 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/dispatch.hpp>
 #include <troupe/actors/internal/counted.hpp>
+#include <troupe/actors/internal/in_seconds.hpp>
 #include <troupe/runtime/event.hpp>
 #include <troupe/runtime/timer.hpp>
 
-#include <cstdio>
 #include <deque>
 #include <string>
 #include <vector>
@@ -14,12 +14,6 @@
 namespace troupe::internal {
 
 namespace {
-
-std::string in_seconds(duration limit) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g s", std::chrono::duration<double>(limit).count());
-  return text;
-}
 
 /// One worker of a pool. First of all, and behind each message, it is sent a mark, which comes out of its mailbox when the worker has
 /// started, or the message has been handled.
