@@ -13,7 +13,8 @@ namespace troupe {
 ///
 /// Where the handler of such a message is a coroutine itself, nothing waits for it in turn: several run side by side, and each finds the
 /// actor's state changed after an await. All other messages keep their order, one at a time; those named here may overtake them.
-/// Before on_start has ended and after a stop was asked for nothing is handled.
+/// Before on_start has ended and after a stop was asked for nothing is handled. Urgent messages and those of timers are handled so as well, if
+/// they are named; an actor that drains lets handlers end that run beside.
 template <class... Ms>
 struct messages {
   template <class M>
