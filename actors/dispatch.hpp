@@ -444,17 +444,21 @@ struct class_of {
   static constexpr bool has_idle =
       !std::same_as<decltype(&A::on_idle), decltype(&A::actor_type::on_idle)>;
 
+  // Apart from the pointers, which g++ does not compare with null when compiling with -fsanitize=undefined.
+  static constexpr bool has_bound =
+      requires { requires std::same_as<decltype(A::mailbox), const mailbox_options>; };
+  static constexpr bool has_limits = requires { &A::limits[0].type; };
+
   static constexpr const mailbox_options* bound() {
-    if constexpr (requires { requires std::same_as<decltype(A::mailbox), const mailbox_options>; })
-      return &A::mailbox;
+    if constexpr (has_bound) return &A::mailbox;
     return nullptr;
   }
   static constexpr const message_limit* limits() {
-    if constexpr (requires { &A::limits[0].type; }) return A::limits;
+    if constexpr (has_limits) return A::limits;
     return nullptr;
   }
   static constexpr std::size_t limit_count() {
-    if constexpr (requires { &A::limits[0].type; }) return sizeof A::limits / sizeof *A::limits;
+    if constexpr (has_limits) return sizeof A::limits / sizeof *A::limits;
     return 0;
   }
 

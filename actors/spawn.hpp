@@ -79,10 +79,10 @@ cell_of<A>* make_cell(loop& home, cell* parent, const spawn_options* options) {
   if (options != nullptr && !options->name.empty()) made->set_name(options->name);
   if (options != nullptr && options->mailbox.set()) {
     made->bound(options->mailbox);
-  } else if constexpr (class_of<A>::table.bound != nullptr ||
-                       class_of<A>::table.limits != nullptr) {
-    constexpr const mailbox_options* by_class = class_of<A>::table.bound;
-    made->bound(by_class != nullptr ? *by_class : mailbox_options());
+  } else if constexpr (class_of<A>::has_bound) {
+    made->bound(A::mailbox);
+  } else if constexpr (class_of<A>::has_limits) {
+    made->bound(mailbox_options());
   }
   if (parent != nullptr) made->join_parent();
   return made;
