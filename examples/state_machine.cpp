@@ -28,6 +28,7 @@ struct visitors {
 struct lock_up {};
 using door_protocol = troupe::protocol<press, enter, change_code, visitors, lock_up>;
 
+// [states]
 class locked;  // the first one is where it begins
 class open;
 
@@ -70,6 +71,7 @@ class open : public door::state {
   void on(change_code c) { machine().code = std::move(c.code); }
   void on(lock_up) { become<locked>(); }
 };
+// [/states]
 
 void type_in(const troupe::actor_ref<door_protocol>& at, const char* keys) {
   for (; *keys != '\0'; ++keys) at.tell(press{*keys});
