@@ -4,6 +4,7 @@
 #include "actors/helpers.hpp"
 #include "support/catch.hpp"
 
+#include <cstdio>
 #include <string>
 #include <utility>
 #include <vector>
@@ -134,12 +135,19 @@ coro<std::size_t> settle_in() {
 // [/loops]
 
 // [counts]
-coro<std::string> losses() {
-  const actor_counts here = counts_of_loop();
+void print_losses() {  // each, as it happens
+  on_dead_letter([](const dead_letter& lost) {
+    std::printf("%.*s never reached %s\n", static_cast<int>(lost.message.size()),
+                lost.message.data(), lost.to.description().c_str());
+  });
+}
+
+coro<std::string> losses() {  // how many, so far
   auto pending = counts_of_runtime();
   const actor_counts all = co_await pending;
-  co_return std::to_string(here.dead_letters) + " of " + std::to_string(all.dead_letters) +
-      " messages lost here, " + std::to_string(all.late_replies) + " answers too late";
+  co_return std::to_string(all.dead_letters) + " messages lost, " +
+      std::to_string(all.refused_as_full) + " of them for want of room; " +
+      std::to_string(all.late_replies) + " answers too late";
 }
 // [/counts]
 
@@ -184,11 +192,12 @@ TEST_CASE("the guide's actors live on the loops that they were given") {
 
 TEST_CASE("the guide's counts say what was lost") {
   auto body = []() -> coro<std::string> {
-    auto gone = spawn<tenant>();
+    print_losses();
+    auto gone = spawn<tenant>({.name = "gone"});
     gone.stop();
     co_await settle();
     gone.tell(which_loop{});
     co_return co_await losses();
   };
-  CHECK(testing::run(body()) == "1 of 1 messages lost here, 0 answers too late");
+  CHECK(testing::run(body()) == "1 messages lost, 0 of them for want of room; 0 answers too late");
 }
