@@ -14,6 +14,11 @@ int group_main(int argc, char** argv);
 int workers_main(int argc, char** argv);
 int bank_main(int argc, char** argv);
 int state_machine_main(int argc, char** argv);
+int supervised_workers_main(int argc, char** argv);
+int dining_philosophers_main(int argc, char** argv);
+int pipeline_main(int argc, char** argv);
+int scraper_main(int argc, char** argv);
+int chat_main(int argc, char** argv);
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
 }
@@ -49,6 +54,12 @@ int main() {
       {"workers", "a bounded queue, and work on threads", &workers_main},
       {"bank", "a rejection is an answer, a crash stays where it is", &bank_main},
       {"state_machine", "an actor whose state decides what a message does", &state_machine_main},
+      {"supervised_workers", "what crashes is started again, up to a limit",
+       &supervised_workers_main},
+      {"dining_philosophers", "a deadlock is said at once, and avoided", &dining_philosophers_main},
+      {"pipeline", "the slowest stage sets the pace of all", &pipeline_main},
+      {"scraper", "a pool: so much at a time and no more", &scraper_main},
+      {"chat", "rooms and connections are actors, who does not read is dropped", &chat_main},
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
   };
   int failed = 0;
