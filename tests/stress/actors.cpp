@@ -12,11 +12,13 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -364,27 +366,33 @@ class watchdog {
  public:
   watchdog() : thread_([this] { watch(); }) {}
   ~watchdog() {
-    over_ = true;
+    round_begins(0, true);
     thread_.join();
   }
-  void round_begins(std::uint64_t seed) {
+  void round_begins(std::uint64_t seed, bool over = false) {
+    const std::scoped_lock guard(lock_);
     seed_ = seed;
-    since_ = 0;
+    ++round_;
+    over_ = over;
+    changed_.notify_one();
   }
 
  private:
   void watch() {
+    std::unique_lock guard(lock_);
     while (!over_) {
-      std::this_thread::sleep_for(100ms);
-      if (++since_ < 1200) continue;
+      const int round = round_;
+      if (changed_.wait_for(guard, 2min, [&] { return round_ != round; })) continue;
       std::fprintf(stderr, "stress-actors: the round of seed %llu hangs\n",
-                   static_cast<unsigned long long>(seed_.load()));
+                   static_cast<unsigned long long>(seed_));
       std::_Exit(1);
     }
   }
-  std::atomic<bool> over_{false};
-  std::atomic<int> since_{0};
-  std::atomic<std::uint64_t> seed_{0};
+  std::mutex lock_;
+  std::condition_variable changed_;
+  bool over_ = false;
+  int round_ = 0;
+  std::uint64_t seed_ = 0;
   std::thread thread_;
 };
 
