@@ -205,6 +205,7 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
     if (home_->post(*order)) static_cast<void>(order.release());
     return;
   }
+  if (life_ == life::dead) return;  // and its parent, on another loop, may be reading that
   // Whatever else it is about: it is not to be restarted.
   if (why != exit_reason::kind::stopped) for_good_ = true;
   if (life_ >= life::stopping || stop_wanted_ || draining_ || resting_) return;

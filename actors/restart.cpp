@@ -108,6 +108,8 @@ void cell::request_fall() noexcept {
 }
 
 bool cell::stop_supervised(exit_reason::kind why) noexcept {
+  // The order has crossed the news of its end: its parent, on another loop, may be reading that.
+  if (life_ == life::dead) return true;
   if (why == exit_reason::kind::stopped) return resting_ || falling_;  // it is down already
   for_good_ = true;
   if (!resting_ && !falling_) return false;
