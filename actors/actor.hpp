@@ -37,8 +37,8 @@ class supervised_task;
 ///     };
 ///
 /// A handler returns nothing, the message's reply, or a `coro` of either. While a coroutine handler waits, the next message
-/// waits too, unless the class names it in `interleave` (see interleave.hpp). A handler that throws `rejected` refuses a request; anything else it throws crashes the actor: who asked gets
-/// the exception, the failure handler hears of it, and the actor stops.
+/// waits too, unless the class names it in `interleave` (see interleave.hpp). A handler that throws `rejected` refuses a request;
+/// anything else it throws crashes the actor: who asked gets the exception, the failure handler hears of it, and the actor stops.
 ///
 /// Life: made by `spawn` only; `on_start` before the first message; `on_stop` after the last, when its children have
 /// stopped; `on_idle` when it has had no message for the time that it has set. A derived class may replace each of them, plain

@@ -1,15 +1,12 @@
 #pragma once
 
+#include <troupe/actors/actor_handle.hpp>
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
-#include <troupe/actors/exit_reason.hpp>
-#include <troupe/actors/mailbox_options.hpp>
 #include <troupe/actors/protocol.hpp>
-#include <troupe/runtime/check.hpp>
 #include <troupe/runtime/future.hpp>
 #include <troupe/runtime/time.hpp>
 
-#include <string>
 #include <utility>
 
 namespace troupe {
@@ -33,40 +30,23 @@ inline constexpr urgent_message urgent{};
 /// Messages of one sender to one actor arrive in the order they were sent.
 /// Threads: `tell` and `stop` from any thread; `ask` on a loop; a single ref object from one thread at a time.
 template <class P>
-class actor_ref {
+class actor_ref : public internal::actor_handle {
  public:
   using protocol_type = P;
 
-  /// Refers to nobody. Sending through it is a programming error.
+  /// Refers to nobody. Using it is a programming error.
   actor_ref() noexcept = default;
-  /// Takes over one count of `owned`; for spawn.
-  explicit actor_ref(internal::cell& owned) noexcept : cell_(&owned) {}
-  actor_ref(const actor_ref& other) noexcept : cell_(other.cell_) {
-    if (cell_ != nullptr) cell_->retain();
-  }
-  actor_ref(actor_ref&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}
+  /// For spawn.
+  explicit actor_ref(internal::cell& owned) noexcept : actor_handle(owned) {}
   /// A ref of a wider protocol serves as one of a narrower.
   template <class Wider>
     requires(P::template within<Wider>)
-  actor_ref(const actor_ref<Wider>& other) noexcept : cell_(other.cell_) {  // NOLINT(*-explicit-*)
-    if (cell_ != nullptr) cell_->retain();
-  }
+  actor_ref(const actor_ref<Wider>& other) noexcept  // NOLINT(*-explicit-*)
+      : actor_handle(other) {}
   template <class Wider>
     requires(P::template within<Wider>)
-  actor_ref(actor_ref<Wider>&& other) noexcept
-      : cell_(std::exchange(other.cell_, nullptr)) {}  // NOLINT(*-explicit-*)
-  actor_ref& operator=(actor_ref other) noexcept {
-    std::swap(cell_, other.cell_);
-    return *this;
-  }
-  ~actor_ref() {
-    if (cell_ != nullptr) cell_->release();
-  }
-
-  explicit operator bool() const noexcept { return cell_ != nullptr; }
-  friend bool operator==(const actor_ref& a, const actor_ref& b) noexcept {
-    return a.cell_ == b.cell_;
-  }
+  actor_ref(actor_ref<Wider>&& other) noexcept  // NOLINT(*-explicit-*)
+      : actor_handle(std::move(other)) {}
 
   /// Sends `m` and waits for nothing. A request may be told too; its answer is dropped.
   /// Cost: one pooled allocation; no atomic operation when the actor lives on this loop.
@@ -131,30 +111,7 @@ class actor_ref {
     }
   }
 
-  /// Asks the actor to stop: it finishes a plain handler, cancels a coroutine handler, refuses what is queued, stops its
-  /// children, runs on_stop. Does nothing when it is stopping already. (With `mailbox_options::drain_for`, as below.)
-  void stop() const noexcept { checked().request_stop(); }
-  /// As `stop`, but it finishes what waits for it, for so long at most, and takes nothing new.
-  void stop_when_drained(duration within = infinite) const noexcept {
-    checked().request_drain(exit_reason::kind::stopped, within);
-  }
-
-  /// Ends the actor without its on_stop, and its children likewise: coroutine handlers, and an on_stop that is under way, are cancelled
-  /// for good. A plain handler in hand still ends first.
-  void kill() const noexcept { checked().request_kill(); }
-  /// The future of its end, done at once if it is dead: its object and its children are destroyed, and all it has sent is on its way.
-  /// Errors: `invalid_state` when no loop runs on this thread. Cancel: leaves the actor alone.
-  future<exit_reason> stopped() const { return internal::when_stopped(checked()); }
-
-  /// "account 'savings'", for messages to people.
-  std::string description() const { return cell_ != nullptr ? cell_->description() : "nobody"; }
-
-  internal::cell* cell() const noexcept { return cell_; }
-
  private:
-  template <class>
-  friend class actor_ref;
-
   template <class M>
   future<reply_of<M>> send_request(M&& m, duration timeout) const {
     loop* const home = loop::current();
@@ -164,13 +121,6 @@ class actor_ref {
     asked->send();
     return future<reply_of<M>>(*asked);
   }
-
-  internal::cell& checked() const noexcept {
-    expects(cell_ != nullptr, "a message was sent through an actor_ref that refers to nobody");
-    return *cell_;
-  }
-
-  internal::cell* cell_ = nullptr;
 };
 
 }  // namespace troupe

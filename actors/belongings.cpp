@@ -34,9 +34,7 @@ void cell::put_first(envelope& item) noexcept {
   if (counted()) extra().limits->came(*item.info);
   take_up_waiting();  // it comes before those too
   mailbox_.push_front(item);
-  if (scheduled_) return;
-  scheduled_ = true;
-  home_->push(*this);
+  make_ready();
 }
 
 bool cell::put_last(envelope& item) noexcept {

@@ -1,11 +1,12 @@
 #include <troupe/actors/bounds.hpp>
 
-#include <troupe/actors/actor_ref.hpp>
+#include <troupe/actors/any_actor.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/internal/belongings.hpp>
 #include <troupe/actors/open_ask.hpp>
+#include <troupe/actors/order.hpp>
 
 #include <algorithm>
 #include <string>
@@ -181,28 +182,9 @@ void cell::refuse_set_aside() noexcept {
 
 // --- stopping with an empty mailbox -------------------------------------------------------------------------------------
 
-namespace {
-/// Brings the order to drain to another loop.
-struct drain_order final : work, pooled {
-  drain_order(cell& given, exit_reason::kind reason, duration limit) noexcept
-      : work(&drain_order::arrive), to(given), why(reason), within(limit) {
-    to.retain();
-  }
-  ~drain_order() { to.release(); }
-  static void arrive(work& item) noexcept {
-    const owned<drain_order> self(static_cast<drain_order*>(&item));
-    self->to.request_drain(self->why, self->within);
-  }
-  cell& to;
-  exit_reason::kind why;
-  duration within;
-};
-}  // namespace
-
 void cell::request_drain(exit_reason::kind why, duration within) noexcept {
   if (home_ != loop::current()) {
-    owned<drain_order> order(new drain_order(*this, why, within));
-    if (home_->post(*order)) static_cast<void>(order.release());
+    send_order(*this, [=](cell& to) noexcept { to.request_drain(why, within); });
     return;
   }
   if (life_ == life::dead) return;  // and its parent, on another loop, may be reading that
@@ -213,40 +195,15 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
   gate_ |= gate_closed;
   ended_as_ = why;
   if (within != infinite) {
-    retain();
-    struct held {
-      held(cell& given, exit_reason::kind reason) noexcept : to(&given), why(reason) {}
-      held(held&& other) noexcept : to(std::exchange(other.to, nullptr)), why(other.why) {}
-      ~held() {
-        if (to != nullptr) to->release();
-      }
-      void operator()() const { to->request_stop_now(why); }
-      cell* to;
-      exit_reason::kind why;
-    };
-    extra().drain_limit = home_->call_later(within, held(*this, why));
+    extra().drain_limit = home_->call_later(
+        within, [self = any_actor::of(*this), why] { self.cell()->request_stop_now(why); });
   }
   // Not `pay_attention`, which ends what is in hand.
   attention_ = true;
-  if (scheduled_) return;
-  scheduled_ = true;
-  home_->push(*this);
+  make_ready();
 }
 
 // --- urgent messages --------------------------------------------------------------------------------------------------
-
-void cell::enqueue_urgent(envelope& item) noexcept {
-  if (home_ == loop::current()) {
-    accept_urgent(item);
-  } else {
-    post(item, [](work& posted) noexcept {
-      auto& delivered = static_cast<envelope&>(posted);
-      cell& target = arrived(delivered);
-      target.accept_urgent(delivered);
-      target.release();
-    });
-  }
-}
 
 void cell::accept_urgent(envelope& item) noexcept {
   if ((gate_ & gate_closed) != 0) return refuse(item);
@@ -257,25 +214,10 @@ void cell::accept_urgent(envelope& item) noexcept {
   }
   extra().urgent.push(item);
   attention_ = true;
-  if (scheduled_) return;
-  scheduled_ = true;
-  home_->push(*this);
+  make_ready();
 }
 
 // --- who waits for room -----------------------------------------------------------------------------------------------
-
-void cell::enqueue_sent(envelope& item) noexcept {
-  if (home_ == loop::current()) {
-    accept_sent(item);
-  } else {
-    post(item, [](work& posted) noexcept {
-      auto& delivered = static_cast<envelope&>(posted);
-      cell& target = arrived(delivered);
-      target.accept_sent(delivered);
-      target.release();
-    });
-  }
-}
 
 void cell::accept_sent(envelope& item) noexcept {
   if (gate_ != 0) {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <troupe/actors/actor_class.hpp>
+#include <troupe/actors/cell_extra.hpp>
 #include <troupe/actors/envelope.hpp>
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/mailbox_options.hpp>
 #include <troupe/actors/message_queue.hpp>
-#include <troupe/actors/supervision.hpp>
-#include <troupe/actors/watch.hpp>
 #include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/calls.hpp>
 #include <troupe/runtime/check.hpp>
@@ -25,72 +25,19 @@
 #include <utility>
 #include <vector>
 
-namespace troupe {
-struct dead_letter;
-}
-
 namespace troupe::internal {
 
-class belongings;
-class bounds;
-class cell;
 class activity_base;
-class keeper;
-class process_core;
-
-/// What a class of actors can do besides handling messages.
-struct actor_class {
-  std::string_view name;
-  std::size_t size;                 ///< of its cells, for giving the memory back
-  void (*destroy)(cell&) noexcept;  ///< the user's object
-  void (*start)(cell&);             ///< on_start; null when there is none. May leave the cell busy
-  void (*stop)(cell&);              ///< on_stop, likewise
-  const mailbox_options* bound;     ///< null: none
-  const message_limit* limits;
-  std::size_t limit_count;
-  /// Tells it of the end of one that it is linked with; null when its protocol has no such message.
-  void (*send_exited)(cell& to, cell& ended, const exit_reason& why);
-  void (*idle)(cell&);  ///< on_idle, likewise; null for the default, which stops it
-  /// Which messages are handled while a coroutine handler waits; null for none.
-  bool (*interleaves)(const message_info&) noexcept = nullptr;
-};
-
-/// What only some actors have.
-struct cell_extra {
-  std::string name;
-  task_list tasks;
-  const message_info* in_hand = nullptr;  ///< what a coroutine handler works on
-  task_base* at_work = nullptr;  ///< the coroutine for which other messages wait, while it goes on
-  message_queue
-      kept_waiting;  ///< of a class that interleaves: what has been passed over, until that has ended
-  std::size_t beside = 0;  ///< how many handlers go on for which no message waits
-  watchers watched_by;
-  monitor_watch* monitors = nullptr;  ///< those it has set
-  std::exception_ptr crash;           ///< what it crashed with
-  bounds* limits = nullptr;           ///< owned
-  message_queue urgent;               ///< to be handled before what waits in the mailbox
-  std::size_t reported_backlog = 0;   ///< how many messages waited when that was last reported
-  duration drain_for{};
-  timer_handle drain_limit;
-  std::vector<cell*> links;           ///< each holds a count
-  keeper* children = nullptr;         ///< owned; of an actor that supervises
-  restart when = restart::permanent;  ///< how it is supervised itself
-  callable<void(cell&)> construct;    ///< makes its object anew
-  belongings* kept = nullptr;         ///< owned: its timers, stash and idle time-out
-  process_core* process = nullptr;    ///< the coroutine of a process, until it has ended
-  cell_extra() = default;
-  cell_extra(const cell_extra&) = delete;
-  cell_extra& operator=(const cell_extra&) = delete;
-  ~cell_extra();
-};
+class actor_roots;
 
 /// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
 /// block.
 ///
-/// Life: starting, running, stopping, dead. A supervised actor may fall: it goes through stopping, as far as to the end of its object,
-/// and back to starting, where it rests until it is told to construct another (restart.cpp); its mailbox is kept, and takes messages. A stop lets a plain handler finish and cancels a coroutine handler, refuses what
-/// is queued, waits for the coroutine of a process, ends the actor's tasks, stops its children one after the other, the youngest first, calls on_stop and destroys
-/// the object. The cell's memory stays until the last ref is gone.
+/// Life: starting, running, stopping, dead. A stop lets a plain handler finish and cancels a coroutine handler, refuses what is queued,
+/// waits for the coroutine of a process, ends the actor's tasks, stops its children one after the other, the youngest first, calls
+/// on_stop and destroys the object. A supervised actor may fall: it goes through stopping as far as to the end of its object, and back
+/// to starting, where it rests until it is told to construct another (restart.cpp); its mailbox is kept, and takes messages. The cell's
+/// memory stays until the last ref is gone.
 /// Invariants: one count belongs to the life; `scheduled_` is true while the cell is in the ready chain or a coroutine
 /// handler runs, so that a message that arrives need not make it ready; a mailbox is empty unless running or starting; with a bound,
 /// or an urgent message, `attention_` is set, so that each message is a turn of its own.
@@ -104,7 +51,7 @@ class cell : public work {
       : work(run_function), home_(&home), class_(&type), parent_(parent) {
     home.moves_in();
   }
-  ~cell() { delete extra_.load(std::memory_order_relaxed); }
+  ~cell() { delete known_extra(); }
 
   void retain() noexcept { count_.add(); }
   void release() noexcept {
@@ -127,17 +74,11 @@ class cell : public work {
   exit_reason reason() const noexcept;
 
   /// Delivers a message, or disposes of it when the actor takes none any more.
-  void enqueue(envelope& item) noexcept {
-    if (home_ == this_thread.current_loop) [[likely]] {
-      accept(item);
-    } else {
-      post(item, &cell::arrive);
-    }
-  }
+  void enqueue(envelope& item) noexcept { deliver<&cell::accept>(item); }
   /// Delivers it before all that waits, but behind other urgent ones.
-  void enqueue_urgent(envelope& item) noexcept;
+  void enqueue_urgent(envelope& item) noexcept { deliver<&cell::accept_urgent>(item); }
   /// Delivers the message of a `sending`, which is told when it has room.
-  void enqueue_sent(envelope& item) noexcept;
+  void enqueue_sent(envelope& item) noexcept { deliver<&cell::accept_sent>(item); }
 
   /// With what is to be drained, once it is.
   void request_stop(exit_reason::kind why = exit_reason::kind::stopped) noexcept;
@@ -157,7 +98,7 @@ class cell : public work {
   life state() const noexcept { return life_; }
   bool stop_wanted() const noexcept { return stop_wanted_ || life_ >= life::stopping; }
   /// Whether it takes messages: it neither stops nor drains.
-  bool takes_messages() const noexcept { return (gate_ & gate_closed) == 0 && !stop_wanted_; }
+  bool takes_messages() const noexcept { return !closed() && !stop_wanted_; }
   cell* parent() const noexcept { return parent_; }
   const actor_class& type() const noexcept { return *class_; }
   /// "account" or "account 'main'".
@@ -203,7 +144,7 @@ class cell : public work {
   void taken(const envelope& item) noexcept;
   bool counted() const noexcept { return (gate_ & gate_counted) != 0; }
   bool has_urgent() const noexcept {
-    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    const cell_extra* const known = known_extra();
     return known != nullptr && !known->urgent.empty();
   }
   /// After each message: whether the turn goes on.
@@ -253,12 +194,13 @@ class cell : public work {
   belongings& kept();
   /// The same, or null while it has none.
   belongings* kept_already() const noexcept {
-    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    const cell_extra* const known = known_extra();
     return known != nullptr ? known->kept : nullptr;
   }
   /// Puts a message before those that wait, or refuses it when the actor has stopped. It had its place already: there is no limit.
   void put_first(envelope& item) noexcept;
-  /// Puts what the actor has to do by itself behind them, whatever the limit. False when it takes nothing any more.
+  /// Puts what keeps a place for something of the actor's own behind them, whatever the limit. False when it takes nothing any more;
+  /// `item` is the caller's then.
   bool put_last(envelope& item) noexcept;
   /// Takes out of the mailbox what hangs there, and frees it.
   void discard(work** link) noexcept;
@@ -298,8 +240,7 @@ class cell : public work {
   void put(envelope& item) noexcept {
     mailbox_.push(item);
     if (!scheduled_) {
-      scheduled_ = true;
-      home_->push(*this);
+      make_ready();
     } else if (++backlog_ == 0) [[unlikely]] {
       backlog_grows();
     }
@@ -316,7 +257,7 @@ class cell : public work {
   void refuse_waiting() noexcept {
     take_up_waiting();
     while (envelope* const left = mailbox_.pop()) refuse(*left);
-    if (extra_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+    if (known_extra() != nullptr) [[unlikely]]
       refuse_set_aside();
   }
   void refuse_set_aside() noexcept;
@@ -342,15 +283,30 @@ class cell : public work {
     return draining_ && mailbox_.empty() && !has_urgent() && !has_process() && !works_beside();
   }
   bool works_beside() const noexcept {
-    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    const cell_extra* const known = known_extra();
     return known != nullptr && known->beside != 0;
   }
+  /// Has a message accepted, on the home loop.
+  template <void (cell::*Accept)(envelope&) noexcept>
+  void deliver(envelope& item) noexcept {
+    if (home_ == this_thread.current_loop) [[likely]] {
+      (this->*Accept)(item);
+    } else {
+      post(item, &cell::arrive<Accept>);
+    }
+  }
   void post(envelope& item, work::function arrival) noexcept;
-  static cell& arrived(envelope& item) noexcept;
-  static void arrive(work& item) noexcept;
+  template <void (cell::*Accept)(envelope&) noexcept>
+  static void arrive(work& item) noexcept {
+    auto& delivered = static_cast<envelope&>(item);
+    cell& target = *std::exchange(delivered.target, nullptr);
+    (target.*Accept)(delivered);
+    target.release();
+  }
 
+  cell_extra* known_extra() const noexcept { return extra_.load(std::memory_order_relaxed); }
   cell_extra& extra() {
-    cell_extra* known = extra_.load(std::memory_order_relaxed);
+    cell_extra* known = known_extra();
     if (known == nullptr) extra_.store(known = new cell_extra, std::memory_order_release);
     return *known;
   }
@@ -370,7 +326,7 @@ class cell : public work {
   void advance_stop() noexcept;
   void run_on_stop() noexcept;
   bool has_process() const noexcept {
-    const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+    const cell_extra* const known = known_extra();
     return known != nullptr && known->process != nullptr;
   }
   void end_process_turn_slowly(process_state how) noexcept;
@@ -409,11 +365,11 @@ class cell : public work {
   bool falling_ : 1 = false;       ///< being taken down for a restart
   bool resting_ : 1 = false;       ///< down, until it is told to start again
   bool coming_up_ : 1 = false;     ///< its supervisor wants to know when it is up
-  bool stop_sent_ =
-      false;  ///< to this one, by its parent, on whose loop it is written: no bit field
+  /// To this one, by its parent, on whose loop it is written: no bit field.
+  bool stop_sent_ = false;
   exit_reason::kind ended_as_ = exit_reason::kind::stopped;
-  std::uint32_t backlog_ =
-      no_backlog;  ///< counts what arrives while others wait, up to zero, when it is looked how many there are
+  /// Counts what arrives while others wait, up to zero, when it is looked how many there are.
+  std::uint32_t backlog_ = no_backlog;
   loop* home_;
   message_queue mailbox_;
   const actor_class* class_;
@@ -421,55 +377,8 @@ class cell : public work {
   cell* previous_ = nullptr;
   cell* next_ = nullptr;
   cell* last_child_ = nullptr;
-  std::atomic<cell_extra*> extra_{
-      nullptr};  ///< owned; made on the home loop, its name read from any thread
-};
-
-/// The actors of one loop that have no parent, and what the loop counts about its actors.
-class actor_roots final : public loop_service {
- public:
-  static actor_roots& of_current_loop() {
-    if (cached_loop != loop::current() || cached_when != ended.load(std::memory_order_relaxed))
-        [[unlikely]]
-      find();
-    return *cached;
-  }
-
-  void begin_shutdown() override;
-  /// Stops all at once, and ends every on_stop that still goes on.
-  void insist() override;
-  /// Whether an on_stop that begins now is to end at its first await.
-  bool insists() const noexcept { return insists_; }
-  void abandon() noexcept override;
-  void let_go() noexcept override;
-  bool finished() const override { return last_ == nullptr; }
-  std::string unfinished() const override;
-  void each_task(const callable<void(task_base&)>& visit) const override;
-  ~actor_roots() override;
-
-  void add(cell& root) noexcept;
-  void remove(cell& root) noexcept;
-
-  /// Messages that nobody will handle: of all kinds, and those of them for which there was no room, refused or dropped.
-  std::uint64_t dead_letters = 0;
-  std::uint64_t refused_as_full = 0;
-  std::uint64_t dropped = 0;
-  callable<void(const dead_letter&)> letters;  ///< told of each; mostly empty
-  std::uint64_t late_replies = 0;
-
- private:
-  static void find();
-  void stop_last() noexcept;
-
-  // A loop may be closed on another thread than it ran on, and its memory used again for the next.
-  static constinit std::atomic<std::uint32_t> ended;
-  static constinit thread_local std::uint32_t cached_when;
-  static constinit thread_local loop* cached_loop;
-  static constinit thread_local actor_roots* cached;
-
-  cell* last_ = nullptr;
-  bool shutting_down_ = false;
-  bool insists_ = false;
+  /// Owned; made on the home loop, its name read from any thread.
+  std::atomic<cell_extra*> extra_{nullptr};
 };
 
 }  // namespace troupe::internal

@@ -1,5 +1,6 @@
 #include <troupe/actors/counts.hpp>
 
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/runtime/runtime.hpp>

@@ -1,5 +1,6 @@
 #include <troupe/actors/dead_letter.hpp>
 
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/task.hpp>

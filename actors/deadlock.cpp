@@ -356,7 +356,7 @@ bool is_same(const envelope& held, std::uint64_t number) noexcept {
 
 activity_base* cell::holder_of(const envelope& request, const message_info& info,
                                std::uint64_t number) {
-  cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  cell_extra* const known = known_extra();
   if (known == nullptr || life_ == life::dead) return nullptr;
   auto* const exclusive = dynamic_cast<activity_base*>(known->at_work);
   if (exclusive != nullptr && exclusive->in_hand() == &request)

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <troupe/actors/activity.hpp>
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/handler_activity.hpp>
 #include <troupe/actors/interleave.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/actors/reply_to.hpp>
@@ -19,10 +19,6 @@
 #include <type_traits>
 #include <utility>
 
-namespace troupe {
-struct exited;
-}
-
 namespace troupe::internal {
 
 /// The cell of actors of class `A`, with the object in it.
@@ -35,113 +31,6 @@ struct cell_of final : cell {
   union {
     A object;
   };
-};
-
-/// Gives up a request or message whose handler ended by `error`.
-inline void fail_handler(cell& owner, envelope& item, std::exception_ptr error) noexcept {
-  reply_slot* const reply = item.reply;
-  if (reply == nullptr) item.info->free(item);
-  owner.handler_failed(reply, std::move(error));
-}
-
-/// What waits for a coroutine of an actor.
-enum class waits : std::uint8_t {
-  all,   ///< every message
-  some,  ///< all but those that are interleaved
-  none,
-};
-
-/// A coroutine that a cell waits for before its next message, unless it interleaves: a handler, on_start or on_stop. Runs as a task
-/// of the actor; `End` is told how it ended.
-template <class T, class End, waits Who>
-class activity final : public typed_task<T>, public activity_base {
- public:
-  activity(cell& owner, coro<T> body, End end)
-      : typed_task<T>(owner.home(), std::move(body), {}, std::source_location()),
-        activity_base(owner, end.in_hand()),
-        end_(end) {}
-  const task_base& as_activity() const noexcept override { return *this; }
-
- private:
-  void on_ended(future_base::status how) noexcept override {
-    this->retrieved_ = true;
-    if (how == future_base::status::value) {
-      end_.succeeded(this->result_);
-    } else if (how == future_base::status::error) {
-      std::exception_ptr error = this->result_.error();
-      this->result_.clear();
-      end_.failed(owner_, std::move(error));
-    } else if (owner_.stop_wanted()) {
-      end_.stopped(owner_);
-    } else {
-      end_.failed(owner_, owner_.stray_cancellation());
-    }
-    if constexpr (Who == waits::all) {
-      owner_.activity_ended();
-    } else if constexpr (Who == waits::some) {
-      owner_.interleaved_activity_ended();
-    } else {
-      owner_.beside_ended();
-    }
-  }
-
-  End end_;
-};
-
-template <waits Who = waits::all, class T, class End>
-void start_activity(cell& owner, coro<T> body, End end, const message_info* message) {
-  auto* const made = new activity<T, End, Who>(owner, std::move(body), end);
-  if constexpr (Who == waits::none) {
-    owner.run_beside(*made);
-  } else {
-    owner.run_activity(*made, message);
-  }
-}
-
-/// The end of a coroutine handler of `M`: answers who asked, and frees the message.
-template <class M>
-struct handler_end {
-  envelope* item;
-
-  const envelope* in_hand() const noexcept { return item; }
-
-  template <class T>
-  void succeeded(outcome<T>& result) noexcept {
-    if constexpr (request<M>) {
-      if (item->reply != nullptr) {
-        auto& asked = static_cast<ask_state<M>&>(*item->reply);
-        if constexpr (std::is_void_v<reply_of<M>>) {
-          asked.answer();
-        } else {
-          asked.answer(std::move(result.get()));
-        }
-        return;
-      }
-    }
-    item->info->free(*item);
-  }
-  void failed(cell& owner, std::exception_ptr error) noexcept {
-    fail_handler(owner, *item, std::move(error));
-  }
-  void stopped(cell& owner) noexcept { owner.refuse(*item); }
-};
-
-struct start_end {
-  static const envelope* in_hand() noexcept { return nullptr; }
-  void succeeded(outcome<void>&) noexcept {}
-  void failed(cell& owner, const std::exception_ptr& error) noexcept {
-    owner.stop_after_crash(error);
-  }
-  void stopped(cell&) noexcept {}
-};
-
-struct stop_end {
-  static const envelope* in_hand() noexcept { return nullptr; }
-  void succeeded(outcome<void>&) noexcept {}
-  void failed(cell& owner, const std::exception_ptr& error) noexcept {
-    owner.home().report({"on_stop of " + owner.description() + " threw", error});
-  }
-  void stopped(cell&) noexcept {}
 };
 
 /// Whether `A` answers `M` later than its handler returns: it takes a `reply_to`.
@@ -378,119 +267,6 @@ struct turn_of<A, protocol<Ms...>> {
     owner.home().spent(handled);
     owner.end_turn_beside();
   }
-};
-
-/// Sends an `M` made of who has ended and why. A template, for `M` is complete only where somebody understands it.
-template <class M>
-void tell_of_end(cell& to, cell& ended, const exit_reason& why) {
-  ended.retain();
-  auto* const news = new envelope_of<M>(M{decltype(M::who)(ended), why});
-  if (!to.put_last(*news)) to.refuse(*news);
-}
-
-/// The name of the class in messages to people: its own, unless it has another.
-template <class A>
-constexpr std::string_view class_name() noexcept {
-  if constexpr (requires { A::class_name; }) {
-    return A::class_name;
-  } else {
-    return type_name<A>();
-  }
-}
-
-template <class A>
-struct class_of {
-  using protocol_type = typename A::protocol_type;
-
-  static void destroy(cell& dead) noexcept {
-    auto& object = static_cast<cell_of<A>&>(dead).object;
-    if constexpr (has_states<A>) A::states_type::drop(object);
-    object.~A();
-  }
-
-  static void start(cell& owner) {
-    auto& object = static_cast<cell_of<A>&>(owner).object;
-    if constexpr (has_states<A>) {
-      A::states_type::start(owner, object);
-    } else if constexpr (is_coro<decltype(object.on_start())>) {
-      start_activity(owner, object.on_start(), start_end{}, nullptr);
-    } else {
-      object.on_start();
-    }
-  }
-  static void idle(cell& owner) {
-    auto& object = static_cast<cell_of<A>&>(owner).object;
-    if constexpr (is_coro<decltype(object.on_idle())>) {
-      start_activity<interleaves_some<A> ? waits::some : waits::all>(owner, object.on_idle(),
-                                                                     start_end{}, nullptr);
-    } else {
-      object.on_idle();
-    }
-  }
-  static void stop(cell& owner) {
-    auto& object = static_cast<cell_of<A>&>(owner).object;
-    if constexpr (is_coro<decltype(object.on_stop())>) {
-      start_activity(owner, object.on_stop(), stop_end{}, nullptr);
-    } else {
-      object.on_stop();
-    }
-  }
-
-  // A private on_start, on_stop or on_idle is an error here, not one that is never called.
-  static constexpr bool has_start =
-      has_states<A> || !std::same_as<decltype(&A::on_start), decltype(&A::actor_type::on_start)>;
-  static constexpr bool has_stop =
-      !std::same_as<decltype(&A::on_stop), decltype(&A::actor_type::on_stop)>;
-  static constexpr bool has_idle =
-      !std::same_as<decltype(&A::on_idle), decltype(&A::actor_type::on_idle)>;
-
-  // Apart from the pointers, which g++ does not compare with null when compiling with -fsanitize=undefined.
-  static constexpr bool has_bound =
-      requires { requires std::same_as<decltype(A::mailbox), const mailbox_options>; };
-  static constexpr bool has_limits = requires { &A::limits[0].type; };
-
-  static constexpr const mailbox_options* bound() {
-    if constexpr (has_bound) return &A::mailbox;
-    return nullptr;
-  }
-  static constexpr const message_limit* limits() {
-    if constexpr (has_limits) return A::limits;
-    return nullptr;
-  }
-  static constexpr std::size_t limit_count() {
-    if constexpr (has_limits) return sizeof A::limits / sizeof *A::limits;
-    return 0;
-  }
-
-  static constexpr auto send_exited() -> void (*)(cell&, cell&, const exit_reason&) {
-    if constexpr (accepts<protocol_type, exited>)
-      return [](cell& to, cell& ended, const exit_reason& why) {
-        tell_of_end<exited>(to, ended, why);
-      };
-    else
-      return nullptr;
-  }
-
-  static constexpr auto interleaved() noexcept {
-    using known = bool (*)(const message_info&) noexcept;
-    if constexpr (interleaves_some<A>) {
-      return known(&interleaved_messages<A, protocol_type>::contain);
-    } else {
-      return known(nullptr);
-    }
-  }
-
-  static constexpr actor_class table{class_name<A>(),
-                                     sizeof(cell_of<A>),
-                                     &destroy,
-                                     has_start ? &start : nullptr,
-                                     has_stop ? &stop : nullptr,
-                                     bound(),
-                                     limits(),
-                                     limit_count(),
-                                     send_exited(),
-                                     has_idle ? &idle : nullptr,
-                                     interleaved()};
 };
 
 }  // namespace troupe::internal

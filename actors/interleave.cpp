@@ -17,9 +17,8 @@ void cell::beside_ended() noexcept {
   if (life_ >= life::stopping) return;
   if (stop_wanted_) {
     pay_attention();  // it may have crashed the actor
-  } else if (draining_ && !busy_ && !scheduled_) {
-    scheduled_ = true;  // it may have been the last that was waited for
-    home_->push(*this);
+  } else if (draining_ && !busy_) {
+    make_ready();  // it may have been the last that was waited for
   }
 }
 
@@ -34,7 +33,7 @@ void cell::pass_over(envelope& item) noexcept {
 }
 
 envelope* cell::pop_urgent_beside() noexcept {
-  cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  cell_extra* const known = known_extra();
   if (known == nullptr) return nullptr;
   return known->urgent.remove_first(
       [this](const envelope& each) noexcept { return class_->interleaves(*each.info); });
@@ -44,14 +43,11 @@ void cell::interleaved_activity_ended() noexcept {
   busy_ = false;
   extra().in_hand = nullptr;
   extra().at_work = nullptr;
-  if (entering_ || scheduled_) return;
-  scheduled_ = true;
-  home_->push(*this);
+  if (!entering_) make_ready();
 }
 
 void cell::take_up_waiting() noexcept {
-  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
-    mailbox_.prepend(known->kept_waiting);
+  if (cell_extra* const known = known_extra()) mailbox_.prepend(known->kept_waiting);
 }
 
 void cell::end_turn_beside() noexcept {

@@ -1,7 +1,7 @@
 #include <troupe/actors/link.hpp>
 
 #include <troupe/actors/cell.hpp>
-#include <troupe/actors/system_message.hpp>
+#include <troupe/actors/order.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -12,38 +12,10 @@ namespace troupe::internal {
 
 namespace {
 
-/// The news of an end, on its way to a linked actor. Holds a count of both.
-struct end_of_link final : work, pooled {
-  end_of_link(cell& peer, cell& ended, exit_reason reason) noexcept
-      : work(&end_of_link::arrive), to(peer), about(ended), why(std::move(reason)) {
-    to.retain();
-    about.retain();
-  }
-  ~end_of_link() {
-    to.release();
-    about.release();
-  }
-  static void arrive(work& item) noexcept {
-    const owned<end_of_link> self(static_cast<end_of_link*>(&item));
-    self->to.link_ended(self->about, self->why);
-  }
-  cell& to;
-  cell& about;
-  exit_reason why;
-};
-
 void tell(cell& peer, cell& ended, const exit_reason& why) noexcept {
-  if (&peer.home() == loop::current()) return peer.link_ended(ended, why);
-  owned<end_of_link> sent(new end_of_link(peer, ended, why));
-  if (peer.home().post(*sent)) static_cast<void>(sent.release());
-}
-
-/// Has `order` carried out where `to` lives, with a count of `about` for it to give up.
-void bring(cell& to, cell& about, system_message::function_type order) noexcept {
-  about.retain();
-  if (&to.home() == loop::current()) return order(to, &about);
-  to.retain();
-  system_message::send(to, &about, order);
+  carry_out(peer, [about = any_actor::of(ended), why](cell& to) noexcept {
+    to.link_ended(*about.cell(), why);
+  });
 }
 
 }  // namespace
@@ -52,23 +24,20 @@ void link(cell& one, const any_actor& other) {
   cell* const peer = other.cell();
   expects(peer != nullptr, "an actor was to be linked with nobody");
   if (peer == &one || !one.add_link(*peer)) return;
-  bring(*peer, one, [](cell& to, cell* about) noexcept {
+  carry_out(*peer, [about = any_actor::of(one)](cell& to) noexcept {
     if (to.state() == cell::life::dead) {
-      tell(*about, to, to.reason());
+      tell(*about.cell(), to, to.reason());
     } else {
-      to.add_link(*about);
+      to.add_link(*about.cell());
     }
-    about->release();
   });
 }
 
 void unlink(cell& one, const any_actor& other) noexcept {
   cell* const peer = other.cell();
   if (peer == nullptr || !one.remove_link(*peer)) return;
-  bring(*peer, one, [](cell& to, cell* about) noexcept {
-    to.remove_link(*about);
-    about->release();
-  });
+  carry_out(*peer,
+            [about = any_actor::of(one)](cell& to) noexcept { to.remove_link(*about.cell()); });
 }
 
 // --- the cell's side --------------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/process.hpp>
 
 #include <troupe/actors/open_ask.hpp>
@@ -236,7 +237,7 @@ bool drop_in_process(reply_slot& dropped) noexcept {
 // --- the cell's side --------------------------------------------------------------------------------------------------
 
 std::string_view cell::name() const noexcept {
-  const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  const cell_extra* const known = known_extra();
   return known != nullptr ? std::string_view(known->name) : std::string_view();
 }
 

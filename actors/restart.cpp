@@ -2,8 +2,8 @@
 #include <troupe/actors/cell.hpp>
 
 #include <troupe/actors/keeper.hpp>
+#include <troupe/actors/order.hpp>
 #include <troupe/actors/supervise.hpp>
-#include <troupe/actors/system_message.hpp>
 
 #include <utility>
 
@@ -44,8 +44,7 @@ void start_supervised(cell& made, cell& parent, const child_options& options,
     made.begin();
     return;
   }
-  made.retain();
-  system_message::send(made, nullptr, [](cell& to, cell*) noexcept {
+  carry_out(made, [](cell& to) noexcept {
     try {
       to.construct_supervised();
     } catch (...) {
@@ -76,7 +75,7 @@ void cell::drop_keeper() noexcept { delete std::exchange(extra().children, nullp
 bool cell::will_fall() const noexcept {
   if (for_good_) return false;
   if (fall_ordered_) return true;
-  switch (extra_.load(std::memory_order_relaxed)->when) {
+  switch (known_extra()->when) {
     case restart::permanent:
       return true;
     case restart::transient:
@@ -97,8 +96,7 @@ void cell::crash(const std::exception_ptr& error) noexcept {
 
 void cell::request_fall() noexcept {
   if (home_ != loop::current()) {
-    retain();
-    system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_fall(); });
+    send_order(*this, [](cell& to) noexcept { to.request_fall(); });
     return;
   }
   if (life_ >= life::stopping || stop_wanted_ || resting_) return;
@@ -146,23 +144,20 @@ void cell::rest() noexcept {
   resting_ = attention_ = true;
   life_ = life::starting;
   tell_parent([](cell& to, cell* about) noexcept {
-    if (cell_extra* const known = to.extra_.load(std::memory_order_relaxed);
-        known != nullptr && known->children != nullptr)
+    if (cell_extra* const known = to.known_extra(); known != nullptr && known->children != nullptr)
       known->children->fell(*about);
   });
 }
 
 void cell::tell_parent_elsewhere(news what) noexcept {
-  parent_->retain();
-  system_message::send(*parent_, this, what);
+  send_order(*parent_, [what, this](cell& to) noexcept { what(to, this); });
 }
 
 // --- and up -----------------------------------------------------------------------------------------------------------
 
 void cell::request_revival() noexcept {
   if (home_ != loop::current()) {
-    retain();
-    system_message::send(*this, nullptr, [](cell& to, cell*) noexcept { to.request_revival(); });
+    send_order(*this, [](cell& to) noexcept { to.request_revival(); });
     return;
   }
   if (!resting_) return;
@@ -179,16 +174,13 @@ void cell::request_revival() noexcept {
     stop_wanted_ = true;
     extra().tasks.cancel_all_for_good();
   }
-  if (scheduled_) return;
-  scheduled_ = true;
-  home_->push(*this);
+  make_ready();
 }
 
 void cell::came_up() noexcept {
   coming_up_ = false;
   tell_parent([](cell& to, cell* about) noexcept {
-    if (cell_extra* const known = to.extra_.load(std::memory_order_relaxed);
-        known != nullptr && known->children != nullptr)
+    if (cell_extra* const known = to.known_extra(); known != nullptr && known->children != nullptr)
       known->children->came_up(*about);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/class_of.hpp>
 #include <troupe/actors/dispatch.hpp>
 #include <troupe/actors/mailbox_options.hpp>
 #include <troupe/actors/place.hpp>

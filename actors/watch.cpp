@@ -3,6 +3,7 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/internal/belongings.hpp>
 #include <troupe/actors/monitor.hpp>
+#include <troupe/actors/order.hpp>
 
 #include <utility>
 
@@ -59,50 +60,16 @@ void watchers::tell_all(const exit_reason& why) noexcept {
   }
 }
 
-namespace {
-
-/// Brings a watcher to the loop of the actor that it begins or ends to watch. Holds a count of both.
-struct watch_order final : work, pooled {
-  using function = void (*)(cell& watched, watcher& by) noexcept;
-  watch_order(cell& given_cell, watcher& given_watcher, function given) noexcept
-      : work(&watch_order::arrive), watched(given_cell), by(given_watcher), carry_out(given) {
-    watched.retain();
-  }
-  ~watch_order() { watched.release(); }
-  static void arrive(work& item) noexcept {
-    const owned<watch_order> self(static_cast<watch_order*>(&item));
-    self->carry_out(self->watched, self->by);
-  }
-  cell& watched;
-  watcher& by;
-  function carry_out;
-};
-
-/// Carries it out on the loop of `watched`, with a count of `by` that it takes over. False when that loop is closed.
-bool carry_out(cell& watched, watcher& by, watch_order::function order) noexcept {
-  if (&watched.home() == loop::current()) {
-    order(watched, by);
-    return true;
-  }
-  owned<watch_order> sent(new watch_order(watched, by, order));
-  if (!watched.home().post(*sent)) return false;
-  static_cast<void>(sent.release());
-  return true;
-}
-
-}  // namespace
-
 void watch(cell& watched, watcher& added) noexcept {
-  const bool arrived =
-      carry_out(watched, added, [](cell& to, watcher& by) noexcept { to.add_watcher(by); });
-  if (!arrived) added.told(exit_reason(exit_reason::kind::shutdown));
+  if (!carry_out(watched, [&added](cell& to) noexcept { to.add_watcher(added); }))
+    added.told(exit_reason(exit_reason::kind::shutdown));
 }
 
 void unwatch(cell& watched, watcher& left) noexcept {
   left.keep();
-  const bool arrived = carry_out(watched, left, [](cell& to, watcher& by) noexcept {
-    to.remove_watcher(by);
-    by.let_go();
+  const bool arrived = carry_out(watched, [&left](cell& to) noexcept {
+    to.remove_watcher(left);
+    left.let_go();
   });
   if (!arrived) left.let_go();
 }
@@ -203,11 +170,8 @@ class monitor_watch final : public watcher, public work, public pooled {
     auto& self = static_cast<monitor_watch&>(item);
     if (std::exchange(self.active_, false)) {
       self.observer_.remove_monitor(self);
-      self.target_.retain();
-      auto* const news =
-          new envelope_of<down>(down{any_actor(self.target_), self.why_, self.handle()});
-      // Whatever the limits of its mailbox: that somebody is down must not be lost.
-      if (!self.observer_.put_last(*news)) self.observer_.refuse(*news);
+      self.observer_.enqueue(
+          *new envelope_of<down>(down{any_actor::of(self.target_), self.why_, self.handle()}));
       self.let_go();
     }
     self.let_go();
@@ -244,8 +208,7 @@ void cell::add_watcher(watcher& added) noexcept {
 }
 
 void cell::remove_watcher(watcher& left) noexcept {
-  if (cell_extra* const known = extra_.load(std::memory_order_relaxed))
-    known->watched_by.remove(left);
+  if (cell_extra* const known = known_extra()) known->watched_by.remove(left);
 }
 
 void cell::add_monitor(monitor_watch& added) noexcept {
@@ -273,7 +236,7 @@ void cell::tell_watchers() noexcept {
 }
 
 exit_reason cell::reason() const noexcept {
-  const cell_extra* const known = extra_.load(std::memory_order_relaxed);
+  const cell_extra* const known = known_extra();
   return exit_reason(ended_as_, known != nullptr ? known->crash : nullptr);
 }
 

@@ -1,5 +1,6 @@
 // What an actor keeps for itself when it is restarted: its timers end with the object, what was put aside stays.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/state_machine.hpp>
 
 #include "actors/helpers.hpp"

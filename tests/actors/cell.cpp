@@ -1,3 +1,4 @@
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/cell.hpp>
 
 #include "actors/helpers.hpp"

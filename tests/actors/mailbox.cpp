@@ -1,6 +1,7 @@
 // Mailboxes with bounds: what becomes of a message for which there is no room, senders that wait, limits by type, urgent
 // messages, high-water marks.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/bounds.hpp>
 #include <troupe/runtime/timeout.hpp>
 

@@ -1,5 +1,6 @@
 // Messages that an actor puts aside, and takes up again before all others.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/actor_roots.hpp>
 
 #include "actors/helpers.hpp"
 #include "support/catch.hpp"

@@ -1,4 +1,5 @@
 // State machines: actors whose present state decides what a message does.
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/state_machine.hpp>
 
 #include "actors/helpers.hpp"

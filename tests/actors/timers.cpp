@@ -1,5 +1,6 @@
 // The timers that an actor has by key: their messages, once and over and over; what is cancelled or replaced never comes.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/actor_roots.hpp>
 
 #include "actors/helpers.hpp"
 #include "support/catch.hpp"
