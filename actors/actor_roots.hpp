@@ -14,6 +14,8 @@ struct dead_letter;
 
 namespace troupe::internal {
 
+class trace;
+
 /// The actors of one loop that have no parent, and what the loop counts about its actors.
 class actor_roots final : public loop_service {
  public:
@@ -56,6 +58,9 @@ class actor_roots final : public loop_service {
   std::uint64_t dropped = 0;
   callable<void(const dead_letter&)> letters;  ///< told of each; mostly empty
   std::uint64_t late_replies = 0;
+  trace* traced_by = nullptr;  ///< counted; see trace.hpp
+  /// Has it trace this loop, or nobody when it is null.
+  void trace_by(trace* by) noexcept;
 
  private:
   static void find();

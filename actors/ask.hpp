@@ -5,6 +5,7 @@
 #include <troupe/actors/errors.hpp>
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/protocol.hpp>
+#include <troupe/actors/trace.hpp>
 #include <troupe/runtime/future.hpp>
 
 #include <exception>
@@ -60,6 +61,8 @@ class ask_state : public typed_future<reply_of<M>>,
       }
       this->release();
     } else {
+      if (maybe_traced()) [[unlikely]]
+        trace_answered(*this, nullptr);
       arrived_.set_value(std::forward<Value>(value)...);
       post();
     }
@@ -75,8 +78,10 @@ class ask_state : public typed_future<reply_of<M>>,
 
   void fail(std::exception_ptr error) noexcept override {
     request_.destroy_message();
+    const bool here = loop::current() == &this->home();
+    if (!here && maybe_traced()) trace_answered(*this, error);
     arrived_.set_error(std::move(error));
-    if (loop::current() == &this->home()) {
+    if (here) {
       arrive(*this);
     } else {
       post();

@@ -75,8 +75,13 @@ void cell::bound(const mailbox_options& whole) {
 }
 
 void cell::accept_slowly(envelope& item) noexcept {
-  if ((gate_ & gate_closed) != 0) {
+  if (traced()) trace_sent(item);
+  if (closed()) {
     refuse(item);
+    return;
+  }
+  if (!counted()) {
+    if (item.reply == nullptr || item.reply->admitted(item)) put(item);
     return;
   }
   bounds& known = *extra().limits;
@@ -146,6 +151,7 @@ void cell::overflowed(envelope& item, bool lost) noexcept {
   }
   count_dead_letter(lost ? dead_letter::reason::dropped : dead_letter::reason::full, this,
                     *item.info);
+  if (traced()) trace_lost(item);
   item.info->free(item);
 }
 
@@ -206,7 +212,8 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
 // --- urgent messages --------------------------------------------------------------------------------------------------
 
 void cell::accept_urgent(envelope& item) noexcept {
-  if ((gate_ & gate_closed) != 0) return refuse(item);
+  if (traced()) trace_sent(item);
+  if (closed()) return refuse(item);
   if (counted()) {
     bounds& known = *extra().limits;
     if (!known.room_for(*item.info)) return overflowed(item, false);

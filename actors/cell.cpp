@@ -7,6 +7,7 @@
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/order.hpp>
+#include <troupe/actors/trace.hpp>
 
 #include <troupe/runtime/check.hpp>
 
@@ -67,6 +68,8 @@ void cell::post(envelope& item, work::function arrival) noexcept {
   retain();
   item.target = this;
   item.run = arrival;
+  if (maybe_traced()) [[unlikely]]
+    trace_posted(item, *this);
   if (!home_->post(item)) {
     refuse(item);
     release();
@@ -82,9 +85,8 @@ void cell::refuse(envelope& item) noexcept {
     }
     return;
   }
-  // What only keeps a place in the mailbox is no letter.
-  if (item.info->reached == item.info->free)
-    count_dead_letter(dead_letter::reason::dead, this, *item.info);
+  if (!item.is_place()) count_dead_letter(dead_letter::reason::dead, this, *item.info);
+  if (traced()) trace_lost(item);
   item.info->free(item);
 }
 
@@ -112,6 +114,7 @@ void cell::crashed(const std::exception_ptr& error) noexcept {
   if (ended_as_ == exit_reason::kind::killed) return;
   ended_as_ = exit_reason::kind::crashed;
   extra().crash = error;
+  if (traced()) trace_crash(error);
 }
 
 std::exception_ptr cell::stray_cancellation() const {
@@ -121,6 +124,11 @@ std::exception_ptr cell::stray_cancellation() const {
 
 // --- a turn ---------------------------------------------------------------------------------------------------------
 
+void cell::notice(const envelope& item) noexcept {
+  if (counted()) taken(item);
+  if (traced()) trace_delivered(item);
+}
+
 bool cell::attend() noexcept {
   if (!attend_to_life()) return false;
   if (has_urgent()) {
@@ -129,7 +137,7 @@ bool cell::attend() noexcept {
     attention_ = attentive() || !urgent.empty();
   }
   // The turn takes what is in front now.
-  if (counted() && !mailbox_.empty()) taken(*mailbox_.front());
+  if (noticed() && !mailbox_.empty()) notice(*mailbox_.front());
   return true;
 }
 
@@ -160,11 +168,13 @@ bool cell::attend_to_life() noexcept {
   life_ = life::running;
   attention_ = attention_ || coming_up_;
   if (class_->start != nullptr) {
+    if (traced()) trace_enter(0);
     try {
       class_->start(*this);
     } catch (...) {
       stop_after_crash(std::current_exception());
     }
+    if (traced()) trace_leave();
     if (busy_) return false;
   }
   return !attention_ || attend_to_life();
@@ -172,14 +182,16 @@ bool cell::attend_to_life() noexcept {
 
 void cell::end_turn() noexcept {
   // A busy cell stays out of the ready chain until its handler ends.
-  if (busy_) return;
   if (attention_) [[unlikely]] {
-    if (!attend_to_life()) return;
+    if (traced()) trace_leave();
+    if (busy_ || !attend_to_life()) return;
     if (has_urgent()) {
       attention_ = true;
       home_->push(*this);
       return;
     }
+  } else if (busy_) {
+    return;
   }
   if (mailbox_.empty()) {
     scheduled_ = false;

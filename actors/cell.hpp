@@ -25,10 +25,15 @@
 #include <utility>
 #include <vector>
 
+namespace troupe {
+struct trace_event;
+}
+
 namespace troupe::internal {
 
 class activity_base;
 class actor_roots;
+class trace;
 
 /// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
 /// block.
@@ -143,6 +148,9 @@ class cell : public work {
   /// A message has left the mailbox of an actor whose `counted()` says so: makes room for another.
   void taken(const envelope& item) noexcept;
   bool counted() const noexcept { return (gate_ & gate_counted) != 0; }
+  /// Whether something is to be done for each message that leaves the mailbox: `notice`.
+  bool noticed() const noexcept { return (gate_ & gate_noticed) != 0; }
+  void notice(const envelope& item) noexcept;
   bool has_urgent() const noexcept {
     const cell_extra* const known = known_extra();
     return known != nullptr && !known->urgent.empty();
@@ -228,8 +236,27 @@ class cell : public work {
   /// Ends an unhandled message: dead letter for a tell, an error for an ask.
   void refuse(envelope& item) noexcept;
 
+  // For the tracer; see trace.hpp. All but the first two are called where it is `traced`.
+  bool traced() const noexcept { return (gate_ & gate_traced) != 0; }
+  /// Its number; 0 when it has none. Threads: any.
+  std::uint64_t traced_as() const noexcept;
+  void trace_begin() noexcept;
+  void trace_sent(envelope& item) noexcept;
+  void trace_delivered(const envelope& item) noexcept;
+  void trace_lost(const envelope& item) noexcept;
+  void trace_crash(const std::exception_ptr& error) noexcept;
+  void trace_restart() noexcept;
+  void trace_end() noexcept;
+  /// From now on what runs is caused by that message, or by none.
+  void trace_enter(std::uint64_t message) noexcept;
+  void trace_leave() noexcept;
+  /// Begins to trace it and its descendants.
+  void trace_family() noexcept;
+
  private:
   friend class actor_roots;
+  trace* tracing() noexcept;
+  void trace_life(trace_event& event) noexcept;
   void accept(envelope& item) noexcept {
     if (gate_ != 0) [[unlikely]] {
       accept_slowly(item);
@@ -277,7 +304,7 @@ class cell : public work {
     }
   }
   void tell_parent_elsewhere(news what) noexcept;
-  bool attentive() const noexcept { return counted() || draining_; }
+  bool attentive() const noexcept { return noticed() || draining_; }
   /// Whether all is done that a draining actor still has to do.
   bool drained() const noexcept {
     return draining_ && mailbox_.empty() && !has_urgent() && !has_process() && !works_beside();
@@ -347,6 +374,8 @@ class cell : public work {
   ref_count count_{2};                             // its life, and whoever makes it
   static constexpr std::uint8_t gate_closed = 1;   ///< the actor takes no more messages
   static constexpr std::uint8_t gate_counted = 2;  ///< the mailbox has limits
+  static constexpr std::uint8_t gate_traced = 4;   ///< a tracer may want to see what happens
+  static constexpr std::uint8_t gate_noticed = gate_counted | gate_traced;
   static constexpr std::uint32_t no_backlog = 0 - static_cast<std::uint32_t>(default_high_water);
 
   life life_ = life::starting;

@@ -8,7 +8,9 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <vector>
@@ -38,12 +40,13 @@ struct cell_extra {
   std::size_t reported_backlog = 0;   ///< how many messages waited when that was last reported
   duration drain_for{};
   timer_handle drain_limit;
-  std::vector<cell*> links;           ///< each holds a count
-  keeper* children = nullptr;         ///< owned; of an actor that supervises
-  restart when = restart::permanent;  ///< how it is supervised itself
-  callable<void(cell&)> construct;    ///< makes its object anew
-  belongings* kept = nullptr;         ///< owned: its timers, stash and idle time-out
-  process_core* process = nullptr;    ///< the coroutine of a process, until it has ended
+  std::vector<cell*> links;                 ///< each holds a count
+  keeper* children = nullptr;               ///< owned; of an actor that supervises
+  restart when = restart::permanent;        ///< how it is supervised itself
+  callable<void(cell&)> construct;          ///< makes its object anew
+  belongings* kept = nullptr;               ///< owned: its timers, stash and idle time-out
+  process_core* process = nullptr;          ///< the coroutine of a process, until it has ended
+  std::atomic<std::uint64_t> traced_as{0};  ///< its number in a trace
   cell_extra() = default;
   cell_extra(const cell_extra&) = delete;
   cell_extra& operator=(const cell_extra&) = delete;

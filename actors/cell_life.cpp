@@ -4,6 +4,7 @@
 #include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/order.hpp>
+#include <troupe/actors/trace.hpp>
 #include <troupe/runtime/check.hpp>
 
 #include <utility>
@@ -21,9 +22,11 @@ void cell::join_parent() noexcept {
 void cell::begin() noexcept {
   constructed_ = true;
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
+  if (maybe_traced() && !traced()) [[unlikely]]
+    trace_begin();
   if (class_->start == nullptr && !stop_wanted_) {
     life_ = life::running;
-    attention_ = counted();
+    attention_ = noticed();
     // The constructor may have sent to itself.
     scheduled_ = !mailbox_.empty();
   }
@@ -32,6 +35,7 @@ void cell::begin() noexcept {
 
 void cell::begin_without_object(const std::exception_ptr& error) noexcept {
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
+  if (maybe_traced() && !traced()) trace_begin();
   crashed(error);
   stop_wanted_ = true;
   // Before their first step, which would find no object.
@@ -142,11 +146,13 @@ void cell::advance_stop() noexcept {
 
 void cell::run_on_stop() noexcept {
   if (!constructed_ || class_->stop == nullptr) return;
+  if (traced()) trace_enter(0);
   try {
     class_->stop(*this);
   } catch (...) {
     home_->report({"on_stop of " + description() + " threw", std::current_exception()});
   }
+  if (traced()) trace_leave();
 }
 
 void cell::finish() noexcept {
@@ -158,6 +164,7 @@ void cell::finish() noexcept {
     drop_keeper();
     break_links();
     if (falling_) return rest();
+    if (traced()) trace_end();
     tell_watchers();
   }
   home_->moves_out();
@@ -196,6 +203,7 @@ void cell::abandon() noexcept {
   for (cell* child = last_child_; child != nullptr; child = child->previous_) child->abandon();
   if (known_extra() != nullptr) {
     break_links();
+    if (traced()) trace_end();
     tell_watchers();
   }
 }
@@ -241,6 +249,7 @@ void actor_roots::find() {
 
 actor_roots::~actor_roots() {
   expects(last_ == nullptr, "a loop closed before its actors had ended");
+  trace_by(nullptr);
   ended.fetch_add(1, std::memory_order_relaxed);
 }
 

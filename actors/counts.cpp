@@ -2,8 +2,8 @@
 
 #include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/each_loop.hpp>
 #include <troupe/actors/open_ask.hpp>
-#include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/task.hpp>
 
 #include <memory>
@@ -18,7 +18,7 @@ actor_counts counts_of_loop() {
 }
 
 future<actor_counts> counts_of_runtime() {
-  loop& here = internal::running_loop("counts_of_runtime");
+  static_cast<void>(internal::running_loop("counts_of_runtime"));
   /// What the loops add to; the last to let go of it tells the sum.
   struct sum {
     ~sum() { static_cast<void>(told.try_set_value(total)); }
@@ -33,12 +33,7 @@ future<actor_counts> counts_of_runtime() {
   };
   const auto all = std::make_shared<sum>();
   future<actor_counts> result = all->told.get_future();
-  all->add();
-  runtime* const owner = here.owner();
-  for (std::size_t index = 0; owner != nullptr && index != owner->size(); ++index) {
-    loop& each = owner->loop_at(index);
-    if (&each != &here) static_cast<void>(each.post_call([all] { all->add(); }));
-  }
+  static_cast<void>(internal::on_each_loop([all] { all->add(); }));
   return result;
 }
 

@@ -2,7 +2,7 @@
 
 #include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/cell.hpp>
-#include <troupe/runtime/runtime.hpp>
+#include <troupe/actors/each_loop.hpp>
 #include <troupe/runtime/task.hpp>
 
 #include <string>
@@ -26,15 +26,9 @@ std::string_view text(dead_letter::reason why) noexcept {
 }  // namespace
 
 void on_dead_letter(const dead_letter_handler& handler) {
-  loop& here = internal::running_loop("on_dead_letter");
-  internal::actor_roots::of_current_loop().letters = handler;
-  runtime* const owner = here.owner();
-  for (std::size_t index = 0; owner != nullptr && index != owner->size(); ++index) {
-    loop& each = owner->loop_at(index);
-    if (&each != &here)
-      static_cast<void>(each.post_call(
-          [handler] { internal::actor_roots::of_current_loop().letters = handler; }));
-  }
+  static_cast<void>(internal::running_loop("on_dead_letter"));
+  static_cast<void>(internal::on_each_loop(
+      [handler] { internal::actor_roots::of_current_loop().letters = handler; }));
 }
 
 void internal::count_dead_letter(dead_letter::reason why, cell* to,

@@ -244,7 +244,7 @@ struct turn_of<A, protocol<Ms...>> {
     const std::size_t limit = owner.home().turn_limit();
     std::size_t handled = 0;
     const auto handle = [&owner](envelope& next) {
-      if (owner.counted()) owner.taken(next);
+      if (owner.noticed()) owner.notice(next);
       static_cast<void>((handle_as<A, Ms>(owner, next) || ...));
     };
     while (handled != limit && !owner.stop_wanted()) {

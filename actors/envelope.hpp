@@ -18,8 +18,8 @@ struct envelope;
 struct message_info {
   std::string_view name;
   void (*free)(envelope&) noexcept;  ///< destroys a told message and gives its memory back
-  /// What a turn does that finds it in the mailbox and has no handler for it. Something else than `free` for what only keeps a
-  /// place there: see `keyed_timer`.
+  /// What a turn does that finds it in the mailbox and has no handler for it. Something else than `free` for what is no message of
+  /// anybody's, and only keeps a place there: see `keyed_timer`.
   void (*reached)(envelope&) noexcept = free;
   bool always_fits = false;  ///< limits of mailboxes pass it over: news, or no message of anybody
 };
@@ -50,6 +50,8 @@ struct envelope : work {
       : work(nullptr), info(&type), reply(slot) {}
 
   envelope* next_envelope() const noexcept { return static_cast<envelope*>(next); }
+  /// Whether it is no message, and only keeps a place.
+  bool is_place() const noexcept { return info->reached != info->free; }
 
   const message_info* info;
   reply_slot* reply;       ///< null for a tell

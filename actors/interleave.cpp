@@ -51,6 +51,7 @@ void cell::take_up_waiting() noexcept {
 }
 
 void cell::end_turn_beside() noexcept {
+  if (traced()) trace_leave();
   if (stop_wanted_) {
     scheduled_ = false;  // the end of the handler makes it ready again
     pay_attention();

@@ -120,6 +120,8 @@ envelope* process_core::find_from(message_queue& messages, work** at, const want
     } else {
       left_ -= left_ != 0;
       cell_.home().spent(1);
+      if (cell_.traced()) [[unlikely]]
+        cell_.trace_delivered(item);
       found = &item;
       break;
     }
@@ -130,7 +132,7 @@ envelope* process_core::find_from(message_queue& messages, work** at, const want
 
 envelope* process_core::find(const wanted_messages& wanted) noexcept {
   // Nearly always the first message that it looks at, told by an actor.
-  if (!urgent_ && !cell_.counted()) [[likely]] {
+  if (!urgent_ && !cell_.noticed()) [[likely]] {
     work** const at = start_of(wanted);
     auto* const first = static_cast<envelope*>(*at);
     if (first == nullptr) return nullptr;
@@ -263,6 +265,7 @@ void cell::end_process_turn_slowly(process_state how) noexcept {
 
 void cell::begin_process(process_core& core, task_base& body) noexcept {
   extra().process = &core;
+  if (traced()) trace_enter(0);
   tasks().add(body);
   body.start_now();
   body.release();  // the list holds it

@@ -179,6 +179,7 @@ void cell::request_revival() noexcept {
 
 void cell::came_up() noexcept {
   coming_up_ = false;
+  if (traced()) trace_restart();
   tell_parent([](cell& to, cell* about) noexcept {
     if (cell_extra* const known = to.known_extra(); known != nullptr && known->children != nullptr)
       known->children->came_up(*about);

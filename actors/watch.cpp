@@ -103,9 +103,12 @@ future<exit_reason> when_stopped(cell& watched) {
 }
 
 namespace {
-/// A `down` that is not wanted any more: in no protocol, so a turn passes it over.
-constexpr message_info unwanted_down{
-    .name = type_name<down>(), .free = &envelope_of<down>::free_told, .always_fits = is_news<down>};
+void free_unwanted(envelope& item) noexcept { envelope_of<down>::free_told(item); }
+/// A `down` that is not wanted any more: in no protocol, so a turn passes it over; and no message, so nobody misses it.
+constexpr message_info unwanted_down{.name = type_name<down>(),
+                                     .free = &envelope_of<down>::free_told,
+                                     .reached = &free_unwanted,
+                                     .always_fits = is_news<down>};
 }  // namespace
 
 // --- monitors ---------------------------------------------------------------------------------------------------------

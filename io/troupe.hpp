@@ -16,6 +16,7 @@
 #include <troupe/actors/spawn.hpp>
 #include <troupe/actors/state_machine.hpp>
 #include <troupe/actors/topic.hpp>
+#include <troupe/actors/tracer.hpp>
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/as_completed.hpp>
 #include <troupe/runtime/barrier.hpp>

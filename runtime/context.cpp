@@ -38,7 +38,9 @@ context_data* context_data::with(const context_data* old, const void* key, conte
     entries[made->size_++] = kept;
   }
   if (value != nullptr) entries[made->size_++] = {key, value};
-  return made;
+  if (made->size_ != 0) return made;
+  destroy(made);
+  return nullptr;
 }
 
 void context_data::destroy(context_data* ended) noexcept {
@@ -51,5 +53,7 @@ context_data*& current_context() noexcept {
   task_base* const running = task_base::current();
   return running != nullptr ? running->context_ : this_thread.context;
 }
+
+context_data*& context_of(task_base& task) noexcept { return task.context_; }
 
 }  // namespace troupe::internal

@@ -9,6 +9,8 @@
 
 namespace troupe {
 
+class task_base;
+
 namespace internal {
 
 /// A value of a context variable, shared by all contexts that have it.
@@ -30,7 +32,8 @@ class context_data {
 
   /// The value of the variable that `key` stands for, or null.
   static context_value* find(const context_data* in, const void* key) noexcept;
-  /// A copy of `old`, which may be null, where `key` has `value`, whose count it takes over; null `value` takes it out.
+  /// A copy of `old`, which may be null, where `key` has `value`, whose count it takes over; null `value` takes it out. Null when nothing
+  /// is set in it.
   /// Cost: linear in the number of variables that are set.
   static context_data* with(const context_data* old, const void* key, context_value* value);
 
@@ -48,6 +51,8 @@ class context_data {
 
 /// Where the context of what runs on this thread is kept: the current task's, or the thread's own. Holds one count.
 context_data*& current_context() noexcept;
+/// Where that of a task is kept, which need not run. Threads: the task's.
+context_data*& context_of(task_base& task) noexcept;
 
 }  // namespace internal
 

@@ -99,6 +99,7 @@ class task_base : public future_base {
   friend class internal::scope;
   friend class internal::move_wait;
   friend internal::context_data*& internal::current_context() noexcept;
+  friend internal::context_data*& internal::context_of(task_base& task) noexcept;
 
   /// What few tasks have, so that the others are small.
   struct rarities : internal::pooled {
