@@ -49,6 +49,11 @@ class actor_handle {
   /// Errors: `invalid_state` when no loop runs on this thread. Cancel: leaves the actor alone.
   future<exit_reason> stopped() const { return when_stopped(checked()); }
 
+  /// The future of its readiness, done when its on_start has ended, at once if that is long ago; of a restart, when it goes on.
+  /// Errors, at the await: what it crashed with before that; `actor_dead` when it has ended otherwise. Errors: `invalid_state` when no
+  /// loop runs on this thread. Cancel: leaves the actor alone.
+  future<void> started() const { return when_started(checked()); }
+
   /// "account 'savings'", for messages to people.
   std::string description() const { return cell_ != nullptr ? cell_->description() : "nobody"; }
 

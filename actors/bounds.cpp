@@ -63,6 +63,7 @@ bool bounds::reached_high_water() noexcept {
 // --- the cell's side --------------------------------------------------------------------------------------------------
 
 cell_extra::~cell_extra() {
+  if (copy_in_hand != nullptr) copy_in_hand->info->free(*copy_in_hand);
   delete limits;
   delete kept;
 }

@@ -98,6 +98,7 @@ void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept 
     // Nobody asked, so nobody would hear of a rejection.
     home_->report({description() + " rejected a message that was told, not asked", error});
   }
+  if (retries() && stop_wanted_ && try_again(reply)) return;
   // Last, and given away: what is posted to another loop is not looked at here any more.
   if (reply != nullptr) reply->fail(std::move(error));
 }
@@ -126,7 +127,13 @@ std::exception_ptr cell::stray_cancellation() const {
 
 void cell::notice(const envelope& item) noexcept {
   if (counted()) taken(item);
+  if (retries()) keep_copy(item);
   if (traced()) trace_delivered(item);
+}
+
+void cell::handled() noexcept {
+  if (traced()) trace_leave();
+  if (retries() && !busy_) drop_copy();
 }
 
 bool cell::attend() noexcept {
@@ -161,6 +168,7 @@ bool cell::attend_to_life() noexcept {
   }
   attention_ = attentive();
   if (life_ == life::running) {
+    in_on_start_ = false;
     if (coming_up_) came_up();
     return true;
   }
@@ -175,7 +183,10 @@ bool cell::attend_to_life() noexcept {
       stop_after_crash(std::current_exception());
     }
     if (traced()) trace_leave();
-    if (busy_) return false;
+    if (busy_) {
+      in_on_start_ = attention_ = true;
+      return false;
+    }
   }
   return !attention_ || attend_to_life();
 }
@@ -183,7 +194,7 @@ bool cell::attend_to_life() noexcept {
 void cell::end_turn() noexcept {
   // A busy cell stays out of the ready chain until its handler ends.
   if (attention_) [[unlikely]] {
-    if (traced()) trace_leave();
+    if (noticed()) handled();
     if (busy_ || !attend_to_life()) return;
     if (has_urgent()) {
       attention_ = true;

@@ -66,6 +66,10 @@ class cell : public work {
   /// Makes it one that is restarted, by `construct`, when its parent decides so. Before `begin`.
   void supervised_as(restart when, callable<void(cell&)> construct);
   void not_supervised() noexcept { supervised_ = false; }
+  /// Has the message in hand tried again, once, when this one falls. Before `begin`.
+  void retries(const message_copies& copies);
+  /// That has failed, or is to go, with `reply` waiting for it. False when it is not tried again, and ends with the actor.
+  bool try_again(reply_slot* reply) noexcept;
   /// Constructs its object; what it throws is thrown.
   void construct_supervised();
   /// What it knows of the children that it supervises.
@@ -192,6 +196,9 @@ class cell : public work {
   /// Who is told of its end. On the home loop; these take over or give up a count of the watcher.
   void add_watcher(watcher& added) noexcept;
   void remove_watcher(watcher& left) noexcept;
+  void add_start_watcher(watcher& added) noexcept;
+  /// Whether its on_start has ended, and its end has not begun.
+  bool is_up() const noexcept { return life_ == life::running && !in_on_start_; }
   void add_monitor(monitor_watch& added) noexcept;
   void remove_monitor(monitor_watch& left) noexcept;
   /// Those it is linked with. On the home loop; whether there was something to do.
@@ -295,6 +302,11 @@ class cell : public work {
   void begin_fall() noexcept;
   void rest() noexcept;
   void came_up() noexcept;
+  /// What `notice` has begun is over, unless a coroutine goes on with it.
+  void handled() noexcept;
+  bool retries() const noexcept { return (gate_ & gate_retries) != 0; }
+  void keep_copy(const envelope& item) noexcept;
+  void drop_copy() noexcept;
   using news = void (*)(cell& to, cell* about) noexcept;
   void tell_parent(news what) noexcept {
     if (&parent_->home() == home_) {
@@ -375,7 +387,8 @@ class cell : public work {
   static constexpr std::uint8_t gate_closed = 1;   ///< the actor takes no more messages
   static constexpr std::uint8_t gate_counted = 2;  ///< the mailbox has limits
   static constexpr std::uint8_t gate_traced = 4;   ///< a tracer may want to see what happens
-  static constexpr std::uint8_t gate_noticed = gate_counted | gate_traced;
+  static constexpr std::uint8_t gate_retries = 8;  ///< a message that fails may be tried again
+  static constexpr std::uint8_t gate_noticed = gate_counted | gate_traced | gate_retries;
   static constexpr std::uint32_t no_backlog = 0 - static_cast<std::uint32_t>(default_high_water);
 
   life life_ = life::starting;
@@ -393,7 +406,8 @@ class cell : public work {
   bool fall_ordered_ : 1 = false;  ///< by its supervisor
   bool falling_ : 1 = false;       ///< being taken down for a restart
   bool resting_ : 1 = false;       ///< down, until it is told to start again
-  bool coming_up_ : 1 = false;     ///< its supervisor wants to know when it is up
+  bool coming_up_ : 1 = false;     ///< somebody wants to know when it is up
+  bool in_on_start_ : 1 = false;   ///< on_start goes on, as a coroutine
   /// To this one, by its parent, on whose loop it is written: no bit field.
   bool stop_sent_ = false;
   exit_reason::kind ended_as_ = exit_reason::kind::stopped;

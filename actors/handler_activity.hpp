@@ -102,7 +102,13 @@ struct handler_end {
   void failed(cell& owner, std::exception_ptr error) noexcept {
     fail_handler(owner, *item, std::move(error));
   }
-  void stopped(cell& owner) noexcept { owner.refuse(*item); }
+  void stopped(cell& owner) noexcept {
+    if (!owner.try_again(item->reply)) {
+      owner.refuse(*item);
+    } else if (item->reply == nullptr) {
+      item->info->free(*item);  // it is a copy that waits
+    }
+  }
 };
 
 struct start_end {

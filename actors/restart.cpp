@@ -2,6 +2,7 @@
 #include <troupe/actors/cell.hpp>
 
 #include <troupe/actors/keeper.hpp>
+#include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/order.hpp>
 #include <troupe/actors/supervise.hpp>
 
@@ -13,6 +14,52 @@ void cell::supervised_as(restart when, callable<void(cell&)> construct) {
   supervised_ = true;
   extra().when = when;
   extra().construct = std::move(construct);
+}
+
+void cell::retries(const message_copies& copies) {
+  if (class_->interleaves != nullptr) return;
+  extra().copies = &copies;
+  gate_ |= gate_retries;
+}
+
+void cell::keep_copy(const envelope& item) noexcept {
+  drop_copy();
+  cell_extra& known = extra();
+  if (&item == known.tried_before) {
+    known.tried_before = nullptr;
+    return;
+  }
+  if (item.is_place() || (item.reply != nullptr && item.reply->withdrawn())) return;
+  try {
+    known.copy_in_hand = known.copies->copy(item);
+    known.copy_of_ask = item.reply != nullptr;
+  } catch (...) {
+    home_->report({description() + " could not copy " + std::string(item.info->name) +
+                       ", which will not be tried again if it fails",
+                   std::current_exception()});
+  }
+}
+
+void cell::drop_copy() noexcept {
+  if (envelope* const copy = std::exchange(extra().copy_in_hand, nullptr)) copy->info->free(*copy);
+}
+
+bool cell::try_again(reply_slot* reply) noexcept {
+  if (!retries()) return false;
+  cell_extra& known = extra();
+  // An ask whose reply the handler has put elsewhere, or whose asker waits no more, is not.
+  if (known.copy_in_hand == nullptr || !will_fall() || known.copy_of_ask != (reply != nullptr) ||
+      (reply != nullptr && reply->withdrawn()))
+    return false;
+  envelope* again = std::exchange(known.copy_in_hand, nullptr);
+  if (reply != nullptr) {
+    envelope& request = const_cast<open_ask*>(reply->as_ask())->request();
+    known.copies->restore(request, *again);
+    again = &request;
+  }
+  known.tried_before = again;
+  put_first(*again);
+  return true;
 }
 
 void cell::construct_supervised() {
@@ -29,8 +76,9 @@ void cell::construct_supervised() {
 void supervise_as(cell& parent, const supervision& rules) { parent.supervisor().set(rules); }
 
 void start_supervised(cell& made, cell& parent, const child_options& options,
-                      callable<void(cell&)> construct) {
+                      callable<void(cell&)> construct, const message_copies* copies) {
   made.supervised_as(options.when, std::move(construct));
+  if (options.message == in_hand::retry_once && copies != nullptr) made.retries(*copies);
   parent.supervisor().add(made, options);
   if (&made.home() == loop::current()) {
     try {
@@ -134,7 +182,7 @@ void cell::begin_fall() noexcept {
 }
 
 void cell::rest() noexcept {
-  falling_ = fall_ordered_ = stop_wanted_ = on_stop_done_ = false;
+  falling_ = fall_ordered_ = stop_wanted_ = on_stop_done_ = in_on_start_ = false;
   constructed_ = false;
   if (draining_) {
     draining_ = false;
@@ -168,6 +216,7 @@ void cell::request_revival() noexcept {
   try {
     construct_supervised();
     constructed_ = true;
+    if (traced()) trace_restart();
   } catch (...) {
     // What the constructor may have started is taken down with it.
     crashed(std::current_exception());
@@ -179,7 +228,8 @@ void cell::request_revival() noexcept {
 
 void cell::came_up() noexcept {
   coming_up_ = false;
-  if (traced()) trace_restart();
+  if (!extra().start_watched_by.empty()) extra().start_watched_by.tell_all(reason());
+  if (!supervised_) return;
   tell_parent([](cell& to, cell* about) noexcept {
     if (cell_extra* const known = to.known_extra(); known != nullptr && known->children != nullptr)
       known->children->came_up(*about);

@@ -21,13 +21,52 @@ namespace internal {
 
 /// Sets the rules by which an actor supervises.
 void supervise_as(cell& parent, const supervision& rules);
-/// Puts the child under its parent's supervision and constructs its object, on its loop. Errors: what the constructor throws, when that
-/// is this one; the child is no longer supervised then, and goes.
+/// Puts the child under its parent's supervision and constructs its object, on its loop. Null `copies`: no message can be tried again.
+/// Errors: what the constructor throws, when that is this one; the child is no longer supervised then, and goes.
 void start_supervised(cell& made, cell& parent, const child_options& options,
-                      callable<void(cell&)> construct);
+                      callable<void(cell&)> construct, const message_copies* copies);
 /// On the parent's loop.
 void stop_child(cell& parent, const any_actor& child) noexcept;
 void restart_child(cell& parent, const any_actor& child);
+
+/// Copies of the messages of `P` that can be copied and move without a throw.
+template <class P>
+struct copies_of;
+template <class... Ms>
+struct copies_of<protocol<Ms...>> {
+  template <class M>
+  static constexpr bool possible =
+      std::copy_constructible<M> && std::is_nothrow_move_constructible_v<M>;
+
+  template <class M>
+  static bool copy_as(const envelope& of, envelope*& made) {
+    if (of.info != &envelope_of<M>::type) return false;
+    if constexpr (possible<M>)
+      made = new envelope_of<M>(M(static_cast<const envelope_of<M>&>(of).message));
+    return true;
+  }
+  static envelope* copy(const envelope& of) {
+    envelope* made = nullptr;
+    static_cast<void>((copy_as<Ms>(of, made) || ...));
+    return made;
+  }
+  template <class M>
+  static bool restore_as(envelope& request, envelope& copy) noexcept {
+    if (copy.info != &envelope_of<M>::type) return false;
+    if constexpr (possible<M>) {
+      auto& to = static_cast<envelope_of<M>&>(request);
+      to.destroy_message();
+      ::new (static_cast<void*>(&to.message))
+          M(std::move(static_cast<envelope_of<M>&>(copy).message));
+    }
+    return true;
+  }
+  static void restore(envelope& request, envelope& copy) noexcept {
+    static_cast<void>((restore_as<Ms>(request, copy) || ...));
+    copy.info->free(copy);
+  }
+  static constexpr message_copies table{&copy, &restore};
+};
 
 /// Starts `A` as a child of `parent` that is restarted by its rules.
 template <class A, class... Args>
@@ -48,7 +87,8 @@ actor_ref<typename A::protocol_type> supervise(cell& parent, const child_options
     const spawn_options spawned{.name = options.name, .on = options.on, .mailbox = options.mailbox};
     auto* const made = make_cell<A>(find_place(options.on), &parent, &spawned);
     actor_ref<typename A::protocol_type> ref(*made);
-    start_supervised(*made, parent, options, std::move(construct));
+    start_supervised(*made, parent, options, std::move(construct),
+                     &copies_of<typename A::protocol_type>::table);
     return ref;
   } else {
     static_cast<void>(

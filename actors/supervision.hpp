@@ -22,8 +22,11 @@ namespace troupe {
 // A restart is in place: the object is taken down as by a stop (its tasks, its children, on_stop), destroyed, and constructed
 // anew from the arguments that `supervise` was given, which are copied for each start. The ref stays valid, what waits in the mailbox
 // stays there and is handled by the new object, and monitors hear nothing; they hear of the end. (OTP starts another process with an
-// empty mailbox, and monitors hear of each.) The message in hand is lost: who asked gets the exception. Monitors that the old object had
-// set are gone. While an actor is down it takes messages, so that asks may run out of time.
+// empty mailbox, and monitors hear of each.) Monitors that the old object had set are gone.
+// The message in hand is lost, and who asked gets the exception; with `in_hand::retry_once` the new object handles it once more, before
+// all others, and only its second failure is the asker's. That needs a message that can be copied, before each is handled, and a class
+// that does not interleave: a message of any other is lost, and so is one of a process, and a request whose `reply_to` the handler has
+// put elsewhere. While an actor is down it takes messages, so that asks may run out of time.
 //
 // Which children restart together:
 //   one_for_one   the one that fell.
@@ -53,6 +56,9 @@ enum class strategy : unsigned char { one_for_one, one_for_all, rest_for_one };
 /// After which ends a child is restarted; see above.
 enum class restart : unsigned char { permanent, transient, temporary };
 
+/// What becomes of the message that a child was handling when it fell; see above.
+enum class in_hand : unsigned char { drop, retry_once };
+
 /// How long to wait before a restart.
 struct backoff {
   duration first{};  ///< zero: no delays
@@ -74,6 +80,7 @@ struct child_options {
   std::string_view name = {};  ///< shown in reports beside the class; copied
   restart when = restart::permanent;
   duration shutdown = std::chrono::seconds(5);
+  in_hand message = in_hand::drop;
   place on = place::here;
   mailbox_options mailbox = {};
 };

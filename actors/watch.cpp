@@ -1,6 +1,7 @@
 #include <troupe/actors/watch.hpp>
 
 #include <troupe/actors/cell.hpp>
+#include <troupe/actors/errors.hpp>
 #include <troupe/actors/internal/belongings.hpp>
 #include <troupe/actors/monitor.hpp>
 #include <troupe/actors/order.hpp>
@@ -99,6 +100,41 @@ future<exit_reason> when_stopped(cell& watched) {
   auto* const made = new stopped_state(home, watched);
   future<exit_reason> result(*made);
   watch(watched, *made);
+  return result;
+}
+
+started_state::started_state(loop& home, cell& watched) noexcept
+    : arriving<void>(home), watched_(watched) {
+  watched_.retain();
+}
+
+started_state::~started_state() { watched_.release(); }
+
+bool started_state::cancel(std::string_view reason) noexcept {
+  if (!end_as_cancelled(reason)) return false;
+  unwatch(watched_, *this);
+  return true;
+}
+
+void started_state::told(const exit_reason& why) noexcept {
+  if (watched_.is_up()) {
+    arrived_.set_value();
+  } else if (why.error() != nullptr) {
+    arrived_.set_error(why.error());
+  } else {
+    arrived_.set_error(std::make_exception_ptr(
+        actor_dead(watched_.description() + " was to be ready, but has ended: " + why.text())));
+  }
+  deliver();
+}
+
+future<void> when_started(cell& watched) {
+  loop& home = running_loop("started");
+  auto* const made = new started_state(home, watched);
+  future<void> result(*made);
+  const bool arrived =
+      carry_out(watched, [made](cell& to) noexcept { to.add_start_watcher(*made); });
+  if (!arrived) made->told(exit_reason(exit_reason::kind::shutdown));
   return result;
 }
 
@@ -210,8 +246,21 @@ void cell::add_watcher(watcher& added) noexcept {
   }
 }
 
+void cell::add_start_watcher(watcher& added) noexcept {
+  if (life_ == life::dead || is_up()) {
+    added.told(reason());
+  } else {
+    extra().start_watched_by.add(added);
+    coming_up_ = attention_ = true;
+  }
+}
+
 void cell::remove_watcher(watcher& left) noexcept {
-  if (cell_extra* const known = known_extra()) known->watched_by.remove(left);
+  cell_extra* const known = known_extra();
+  if (known == nullptr) return;
+  // It is in one of them at most.
+  known->watched_by.remove(left);
+  known->start_watched_by.remove(left);
 }
 
 void cell::add_monitor(monitor_watch& added) noexcept {
@@ -234,8 +283,9 @@ void cell::cancel_monitors() noexcept {
 }
 
 void cell::tell_watchers() noexcept {
-  watchers& told = extra().watched_by;
-  if (!told.empty()) told.tell_all(reason());
+  cell_extra& known = extra();
+  if (!known.start_watched_by.empty()) known.start_watched_by.tell_all(reason());
+  if (!known.watched_by.empty()) known.watched_by.tell_all(reason());
 }
 
 exit_reason cell::reason() const noexcept {

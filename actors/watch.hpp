@@ -76,11 +76,29 @@ class stopped_state final : public arriving<exit_reason>, public watcher, public
   cell& watched_;
 };
 
+/// The future of an actor's readiness; likewise.
+class started_state final : public arriving<void>, public watcher, public pooled {
+ public:
+  started_state(loop& home, cell& watched) noexcept;
+  bool cancel(std::string_view reason) noexcept override;
+
+  /// It is up, or has ended; its state says which.
+  void told(const exit_reason& why) noexcept override;
+  void keep() noexcept override { this->retain(); }
+  void let_go() noexcept override { this->release(); }
+
+ private:
+  ~started_state() override;
+  void destroy() noexcept override { delete this; }
+  cell& watched_;
+};
+
 /// Has `added` told when `watched` has ended, at once if it has. Takes over a count of `added`. Threads: any.
 void watch(cell& watched, watcher& added) noexcept;
 /// Does nothing when it has been told already. Threads: any.
 void unwatch(cell& watched, watcher& left) noexcept;
 
 future<exit_reason> when_stopped(cell& watched);
+future<void> when_started(cell& watched);
 
 }  // namespace troupe::internal
