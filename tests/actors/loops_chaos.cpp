@@ -4,6 +4,7 @@
 #include "actors/helpers.hpp"
 #include "actors/loops.hpp"
 #include "support/catch.hpp"
+#include "support/random_numbers.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -17,48 +18,30 @@ using namespace troupe;
 using namespace troupe::testing;
 using namespace troupe::testing::loops;
 
-// --- chaos ---------------------------------------------------------------------------------------------------------------
-
 namespace {
 
 struct poke {
   using reply = int;
-  std::uint32_t dice;
+  std::uint64_t dice;
 };
 struct relay {
   using reply = int;
-  std::uint32_t dice;
+  std::uint64_t dice;
 };
 struct disturb {
-  std::uint32_t dice;
+  std::uint64_t dice;
 };
 using chaos = protocol<poke, relay, disturb>;
-
-/// A generator that is the same everywhere.
-class dice {
- public:
-  explicit dice(std::uint32_t seed) : state_(seed * 2654435761U + 1) {}
-  std::uint32_t roll() {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 17;
-    state_ ^= state_ << 5;
-    return state_;
-  }
-  std::uint32_t below(std::uint32_t limit) { return roll() % limit; }
-
- private:
-  std::uint32_t state_;
-};
 
 std::atomic<int> asked_in_chaos{0};
 std::atomic<int> ended_in_chaos{0};
 
-coro<int> ask_in_chaos(actor_ref<chaos> whom, std::uint32_t roll) {
-  dice random(roll);
+coro<int> ask_in_chaos(actor_ref<chaos> whom, std::uint64_t roll) {
+  random_numbers random(roll);
   const duration limit = random.below(2) == 0 ? infinite : duration(1us * random.below(2000));
   ++asked_in_chaos;
-  auto answer = random.below(2) == 0 ? whom.ask(poke{random.roll()}, limit)
-                                     : whom.ask(relay{random.roll()}, limit);
+  auto answer = random.below(2) == 0 ? whom.ask(poke{random.next()}, limit)
+                                     : whom.ask(relay{random.next()}, limit);
   if (random.below(8) == 0) answer.cancel();
   const std::string how = co_await ending(std::move(answer));
   ++ended_in_chaos;
@@ -67,7 +50,7 @@ coro<int> ask_in_chaos(actor_ref<chaos> whom, std::uint32_t roll) {
 
 class imp : public actor<chaos> {
  public:
-  imp(actor_ref<chaos> friendly, std::atomic<int>& alive, std::uint32_t seed)
+  imp(actor_ref<chaos> friendly, std::atomic<int>& alive, std::uint64_t seed)
       : friend_(std::move(friendly)), alive_(alive), here_(alive), random_(seed) {
     if (random_.below(32) == 0) throw std::runtime_error("unborn");
   }
@@ -110,7 +93,7 @@ class imp : public actor<chaos> {
   }
 
  private:
-  void have_child(std::uint32_t roll) {
+  void have_child(std::uint64_t roll) {
     try {
       auto child = spawn<imp>(place::on(roll / 8 % 2), self(), std::ref(alive_), roll / 16);
       child.tell(disturb{roll / 32});
@@ -118,7 +101,7 @@ class imp : public actor<chaos> {
     } catch (const std::runtime_error&) {
     }
   }
-  coro<> ask_later(std::uint32_t roll) {
+  coro<> ask_later(std::uint64_t roll) {
     if (child_) static_cast<void>(co_await ask_in_chaos(child_, roll));
   }
 
@@ -126,7 +109,7 @@ class imp : public actor<chaos> {
   actor_ref<chaos> child_;
   std::atomic<int>& alive_;
   counted_anywhere here_;
-  dice random_;
+  random_numbers random_;
 };
 
 /// Does at random what can be done to actors, from one loop.
@@ -134,32 +117,31 @@ class trickster : public actor<protocol<poke>> {
  public:
   explicit trickster(std::atomic<int>& alive) : alive_(alive) {}
   coro<int> on(poke p) {
-    dice random(p.dice);
+    random_numbers random(p.dice);
     std::vector<actor_ref<chaos>> known;
     std::vector<task<int>> asks;
     for (int step = 0; step < 400; ++step) {
       if (known.empty() || random.below(6) == 0) {
         actor_ref<chaos> older =
-            known.empty() ? actor_ref<chaos>()
-                          : known[random.below(static_cast<std::uint32_t>(known.size()))];
+            known.empty() ? actor_ref<chaos>() : known[random.below(known.size())];
         try {
           known.push_back(troupe::spawn<imp>(place::on(random.below(2)), older, std::ref(alive_),
-                                             random.roll()));
+                                             random.next()));
         } catch (const std::runtime_error&) {
         }
         continue;
       }
-      auto& whom = known[random.below(static_cast<std::uint32_t>(known.size()))];
+      auto& whom = known[random.below(known.size())];
       switch (random.below(12)) {
         case 0:
           whom.stop();
           break;
         case 1:
         case 2:
-          whom.tell(disturb{random.roll()});
+          whom.tell(disturb{random.next()});
           break;
         case 3:
-          whom.tell(relay{random.roll()});
+          whom.tell(relay{random.next()});
           break;
         case 4:
           co_await sleep(0s);
@@ -168,10 +150,10 @@ class trickster : public actor<protocol<poke>> {
           whom = known.back();
           break;
         case 6:
-          if (!asks.empty()) asks[random.below(static_cast<std::uint32_t>(asks.size()))].cancel();
+          if (!asks.empty()) asks[random.below(asks.size())].cancel();
           break;
         default:
-          asks.push_back(create_task(ask_in_chaos(whom, random.roll())));
+          asks.push_back(create_task(ask_in_chaos(whom, random.next())));
       }
     }
     int ended = 0;
@@ -189,7 +171,7 @@ class trickster : public actor<protocol<poke>> {
   std::atomic<int>& alive_;
 };
 
-coro<int> play_chaos(std::uint32_t seed, std::atomic<int>& alive) {
+coro<int> play_chaos(std::uint64_t seed, std::atomic<int>& alive) {
   auto first = spawn<trickster>(place::on(0), std::ref(alive));
   auto second = spawn<trickster>(place::on(1), std::ref(alive));
   auto one = first.ask(poke{seed}, infinite);
@@ -204,7 +186,7 @@ coro<int> play_chaos(std::uint32_t seed, std::atomic<int>& alive) {
 TEST_CASE(
     "whatever is done to actors on two loops, every ask ends once and every actor in the end") {
   asked_in_chaos = ended_in_chaos = 0;
-  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     failure_count failures;
     std::atomic<int> alive{0};
     INFO("seed " << seed);

@@ -4,10 +4,10 @@
 
 #include "actors/helpers.hpp"
 #include "support/catch.hpp"
+#include "support/random_numbers.hpp"
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -76,10 +76,7 @@ class worrier : public actor<worrying> {
     bool periodic = false;
   };
 
-  unsigned roll(unsigned sides) {
-    random_ = random_ * 6364136223846793005U + 1442695040888963407U;
-    return static_cast<unsigned>(random_ >> 33) % sides;
-  }
+  unsigned roll(unsigned sides) { return static_cast<unsigned>(random_.below(sides)); }
   void act() {
     if (++acts_ > 400) return wind_up();
     const unsigned key = roll(known_.size());
@@ -135,7 +132,7 @@ class worrier : public actor<worrying> {
   }
 
   tally& counts_;
-  std::uint64_t random_;
+  random_numbers random_;
   unsigned acts_ = 0;
   std::array<known, 7> known_;
 };

@@ -11,11 +11,11 @@
 
 #include "support/counted.hpp"
 #include "support/journal.hpp"
+#include "support/random_numbers.hpp"
 
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -25,21 +25,6 @@
 namespace troupe::testing {
 
 using namespace std::chrono_literals;
-
-/// Numbers that are the same with every standard library (xorshift64).
-class random_numbers {
- public:
-  explicit random_numbers(std::uint64_t seed) noexcept : state_(seed * 2654435769u + 1) {}
-  std::uint64_t next() noexcept {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    return state_ ^= state_ << 17;
-  }
-  std::size_t below(std::size_t bound) noexcept { return static_cast<std::size_t>(next() % bound); }
-
- private:
-  std::uint64_t state_;
-};
 
 /// Lets everything run that is ready, `rounds` times.
 inline coro<> rounds(int count) {

@@ -2,6 +2,7 @@
 #include <troupe/io/tcp.hpp>
 
 #include "scenarios/support.hpp"
+#include "support/random_numbers.hpp"
 
 #include <cstdint>
 #include <map>
@@ -10,19 +11,6 @@ using namespace troupe;
 using namespace troupe::testing;
 
 namespace {
-
-/// Choices that are the same in every run of a seed.
-class dice {
- public:
-  explicit dice(std::uint64_t seed) : state_(seed * 2 + 1) {}
-  std::size_t below(std::size_t limit) {
-    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<std::size_t>(state_ >> 33) % limit;
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 /// What one connection promised and did.
 struct ledger {
@@ -72,7 +60,7 @@ struct party {
   peer theirs;
 };
 
-void owner_acts(party& in, ledger& book, dice& chance) {
+void owner_acts(party& in, ledger& book, random_numbers& chance) {
   switch (chance.below(24)) {
     case 0:
       in.connection.tell(io::write_eof{});
@@ -99,7 +87,7 @@ void owner_acts(party& in, ledger& book, dice& chance) {
   }
 }
 
-void peer_acts(party& in, dice& chance) {
+void peer_acts(party& in, random_numbers& chance) {
   if (in.theirs.native() < 0) return;
   switch (chance.below(24)) {
     case 0:
@@ -127,7 +115,7 @@ void peer_acts(party& in, dice& chance) {
 
 coro<> storm(std::uint64_t seed, std::size_t loops) {
   constexpr std::size_t parties = 8;
-  dice chance(seed);
+  random_numbers chance(seed);
   const auto shared = std::make_shared<ledgers>();
   ledgers& books = *shared;
   auto owner = spawn<auditor>(shared);

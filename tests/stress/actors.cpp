@@ -9,6 +9,8 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/timeout.hpp>
 
+#include "support/random_numbers.hpp"
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -27,6 +29,7 @@
 #include <vector>
 
 using namespace troupe;
+using troupe::testing::random_numbers;
 using namespace std::chrono_literals;
 
 namespace {
@@ -35,20 +38,6 @@ constexpr std::size_t loops = 2;
 constexpr int families = 4;
 constexpr int drivers = 4;
 constexpr int steps = 400;
-
-/// xorshift64: the same numbers everywhere.
-class random_numbers {
- public:
-  explicit random_numbers(std::uint64_t seed) noexcept : state_(seed * 2654435769u + 1) {}
-  std::uint64_t below(std::uint64_t bound) noexcept {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    return (state_ ^= state_ << 17) % bound;
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 struct poke {
   using reply = int;

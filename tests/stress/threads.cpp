@@ -11,6 +11,8 @@
 #include <troupe/runtime/timeout.hpp>
 #include <troupe/runtime/to_thread.hpp>
 
+#include "support/random_numbers.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -20,6 +22,7 @@
 #include <vector>
 
 using namespace troupe;
+using troupe::testing::random_numbers;
 using namespace std::chrono_literals;
 
 namespace {
@@ -27,20 +30,6 @@ namespace {
 constexpr int loops = 3;
 constexpr int threads = 2;
 constexpr int items_each = 300;
-
-/// xorshift64: the same numbers everywhere.
-class random_numbers {
- public:
-  explicit random_numbers(std::uint64_t seed) noexcept : state_(seed * 2654435769u + 1) {}
-  std::uint64_t below(std::uint64_t bound) noexcept {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    return (state_ ^= state_ << 17) % bound;
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 struct round {
   explicit round(std::uint64_t number) : seed(number) {}
