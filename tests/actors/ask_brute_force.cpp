@@ -3,6 +3,8 @@
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/spawn.hpp>
 
+#include "actors/adder.hpp"
+#include "actors/stopped_at_end.hpp"
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
 #include "support/catch.hpp"
@@ -11,33 +13,9 @@
 
 using namespace troupe;
 using namespace troupe::testing;
+using namespace troupe::testing::addition;
 
 namespace {
-
-struct add {
-  using reply = int;
-  int value;
-};
-struct add_slowly {
-  using reply = int;
-  int value;
-};
-using adding = protocol<add, add_slowly>;
-
-class adder : public actor<adding> {
- public:
-  explicit adder(int& alive) : alive_(alive), here_(alive) {}
-  int on(add m) { return m.value + 1; }
-  coro<int> on(add_slowly m) {
-    const counted frame(alive_);
-    co_await sleep(1ms);
-    co_return m.value + 1;
-  }
-
- private:
-  int& alive_;
-  counted here_;
-};
 
 struct add_twice {
   using reply = int;
@@ -60,25 +38,6 @@ class relay : public actor<adding_twice> {
   actor_ref<adding> to_;
 };
 
-struct stage {
-  int alive = 0;  ///< actors and frames of handlers that live
-  bool wrong = false;
-};
-
-/// Stops its actor with the frame that made it.
-template <class P>
-class stopped_at_end {
- public:
-  explicit stopped_at_end(actor_ref<P> given) : ref_(std::move(given)) {}
-  stopped_at_end(const stopped_at_end&) = delete;
-  stopped_at_end& operator=(const stopped_at_end&) = delete;
-  ~stopped_at_end() { ref_.stop(); }
-  const actor_ref<P>& operator*() const noexcept { return ref_; }
-
- private:
-  actor_ref<P> ref_;
-};
-
 coro<> asks(stage& with) {
   const stopped_at_end<adding> to(spawn<adder>(with.alive));
   with.wrong |= co_await (*to).ask(add{1}) != 2;
@@ -97,13 +56,9 @@ coro<> asks_a_relay(stage& with) {
 }
 
 void stop_everywhere(coro<> (*played)(stage&)) {
-  auto verify = [](stage& with) {
-    CHECK(with.alive == 0);
-    CHECK_FALSE(with.wrong);
-  };
-  for_each_cancellation<stage>(played, verify);
-  for_each_cancellation<stage>(played, verify, {.for_good = true});
-  for_each_cancellation<stage>(played, verify, {.twice = true});
+  for_each_cancellation<stage>(played, check_what_is_left);
+  for_each_cancellation<stage>(played, check_what_is_left, {.for_good = true});
+  for_each_cancellation<stage>(played, check_what_is_left, {.twice = true});
 }
 
 }  // namespace

@@ -4,59 +4,19 @@
 #include <troupe/actors/router.hpp>
 #include <troupe/actors/topic.hpp>
 
+#include "actors/adder.hpp"
+#include "actors/stopped_at_end.hpp"
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
 #include "support/catch.hpp"
 
 #include <functional>
-#include <utility>
 
 using namespace troupe;
 using namespace troupe::testing;
+using namespace troupe::testing::addition;
 
 namespace {
-
-struct add {
-  using reply = int;
-  int value;
-};
-struct add_slowly {
-  using reply = int;
-  int value;
-};
-using adding = protocol<add, add_slowly>;
-
-class adder : public actor<adding> {
- public:
-  explicit adder(int& alive) : alive_(alive), here_(alive) {}
-  int on(add m) { return m.value + 1; }
-  coro<int> on(add_slowly m) {
-    const counted frame(alive_);
-    co_await sleep(1ms);
-    co_return m.value + 1;
-  }
-
- private:
-  int& alive_;
-  counted here_;
-};
-
-struct stage {
-  int alive = 0;  ///< actors and frames of handlers that live
-  bool wrong = false;
-};
-
-/// Stops an actor with the frame that made it.
-class stopped_at_end {
- public:
-  explicit stopped_at_end(any_actor given) : who_(std::move(given)) {}
-  stopped_at_end(const stopped_at_end&) = delete;
-  stopped_at_end& operator=(const stopped_at_end&) = delete;
-  ~stopped_at_end() { who_.stop(); }
-
- private:
-  any_actor who_;
-};
 
 coro<> names_itself_later(actor_ref<adding> who) {
   co_await sleep(1ms);
@@ -110,12 +70,8 @@ coro<> asks_a_pool(stage& with) {
 }
 
 void stop_everywhere(coro<> (*played)(stage&)) {
-  auto verify = [](stage& with) {
-    CHECK(with.alive == 0);
-    CHECK_FALSE(with.wrong);
-  };
-  for_each_cancellation<stage>(played, verify);
-  for_each_cancellation<stage>(played, verify, {.for_good = true});
+  for_each_cancellation<stage>(played, check_what_is_left);
+  for_each_cancellation<stage>(played, check_what_is_left, {.for_good = true});
   for_each_abandonment<stage>(played, [](stage& with) { CHECK(with.alive == 0); });
 }
 

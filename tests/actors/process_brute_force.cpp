@@ -3,6 +3,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "actors/helpers.hpp"
+#include "actors/stopped_at_end.hpp"
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
 #include "support/catch.hpp"
@@ -81,20 +82,6 @@ coro<> master(mailbox<job, down>& inbox, stage& with) {
   co_await sleep(1ms);
   if (cancelled_once) throw cancelled{};
 }
-
-/// Stops its actor with the frame that made it.
-template <class P>
-class stopped_at_end {
- public:
-  explicit stopped_at_end(actor_ref<P> given) : ref_(std::move(given)) {}
-  stopped_at_end(const stopped_at_end&) = delete;
-  stopped_at_end& operator=(const stopped_at_end&) = delete;
-  ~stopped_at_end() { ref_.stop(); }
-  const actor_ref<P>& operator*() const noexcept { return ref_; }
-
- private:
-  actor_ref<P> ref_;
-};
 
 coro<> asks_a_master(stage& with) {
   const stopped_at_end<protocol<job, down>> to(spawn(master, std::ref(with)));
