@@ -185,11 +185,7 @@ std::string round_trip(manner how) {
     co_return ended + " after " +
         std::to_string((loop::current()->time() - before) / duration(1s)) + " s";
   };
-  run_options options;
-  options.handle_interrupt = false;
-  options.virtual_time = true;
-  options.on_failure = [](const failure_report&) {};
-  return troupe::run(body(how), options);
+  return run_quietly(body(how));
 }
 
 bool is_deadlock(const std::string& ended) { return starts_with(ended, "deadlock: "); }
@@ -242,11 +238,7 @@ TEST_CASE("an actor that waits in its handler for an answer of its own is told s
     std::string ended = co_await ending(std::move(first));
     co_return ended;
   };
-  run_options options;
-  options.handle_interrupt = false;
-  options.virtual_time = true;
-  options.on_failure = [](const failure_report&) {};
-  CHECK(troupe::run(body(), options) ==
+  CHECK(run_quietly(body()) ==
         "deadlock: deadlocks::account 'a' handling deadlocks::transfer asks deadlocks::account 'a' "
         "(deadlocks::balance), which waits for this handler to end");
 }
@@ -388,9 +380,5 @@ TEST_CASE("a chain of a thousand handlers that wait is searched and found open, 
     const std::string second = co_await ending(std::move(closed));
     co_return how + " " + second.substr(0, 10);
   };
-  run_options options;
-  options.handle_interrupt = false;
-  options.virtual_time = true;
-  options.on_failure = [](const failure_report&) {};
-  CHECK(troupe::run(body(), options) == "1001 deadlock: ");
+  CHECK(run_quietly(body()) == "1001 deadlock: ");
 }

@@ -143,19 +143,10 @@ class idler : public actor<protocol<note>> {
   journal& into_;
 };
 
-template <class Scene>
-journal play(Scene scene) {
-  journal into;
-  failure_log log;
-  auto body = scene(into);
-  testing::run(std::move(body), &log);
-  return into;
-}
-
 }  // namespace
 
 TEST_CASE("a delegated request that its asker gave up while a process slept is left out") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto process = spawn(sleepy);
           auto before = spawn<front>(process);
           process.tell(nap{});
@@ -170,7 +161,7 @@ TEST_CASE("a delegated request that its asker gave up while a process slept is l
 }
 
 TEST_CASE("a request that is withdrawn before a process receives it is no late reply") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto process = spawn(sleepy);
           process.tell(nap{});
           auto answer = process.ask(question{}, 100ms);
@@ -181,7 +172,7 @@ TEST_CASE("a request that is withdrawn before a process receives it is no late r
 }
 
 TEST_CASE("a delegated request that is put aside and given up leaves its room to the next") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto aside = spawn<putter>();
           class passer : public actor<answering> {
            public:
@@ -201,7 +192,7 @@ TEST_CASE("a delegated request that is put aside and given up leaves its room to
 }
 
 TEST_CASE("a supervised child that drains ends with its parent all the same") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto parent = spawn<boss>(std::ref(into), child_options{.mailbox = {.drain_for = 10s}});
           auto child = co_await parent.ask(child_of{});
           child.tell(nap{});
@@ -217,7 +208,7 @@ TEST_CASE("a supervised child that drains ends with its parent all the same") {
 }
 
 TEST_CASE("the time limit of a drain does not keep a child from being restarted that has crashed") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto parent = spawn<boss>(std::ref(into), child_options{});
           auto child = co_await parent.ask(child_of{});
           child.tell(nap{});
@@ -238,7 +229,7 @@ TEST_CASE("news of ends come to a full mailbox, and are not dropped from it") {
   for (const overflow how :
        {overflow::reject, overflow::drop_newest, overflow::drop_oldest, overflow::suspend}) {
     CAPTURE(static_cast<int>(how));
-    CHECK(play([how](journal& into) -> coro<> {
+    CHECK(journal_of([how](journal& into) -> coro<> {
             auto one = spawn<worker>(std::ref(into));
             auto other = spawn<worker>(std::ref(into));
             auto to = spawn<watcher>({.mailbox = {.capacity = 1, .when_full = how}}, std::ref(into),
@@ -258,7 +249,7 @@ TEST_CASE("news of ends come to a full mailbox, and are not dropped from it") {
 }
 
 TEST_CASE("a circle is found that goes through a request which waits for room") {
-  const journal ends = play([](journal& into) -> coro<> {
+  const journal ends = journal_of([](journal& into) -> coro<> {
     auto one = spawn<caller>({.name = "one"}, std::ref(into));
     auto other =
         spawn<caller>({.name = "other", .mailbox = {.capacity = 1, .when_full = overflow::suspend}},
@@ -274,7 +265,7 @@ TEST_CASE("a circle is found that goes through a request which waits for room") 
 }
 
 TEST_CASE("an idle time-out that lies in a bounded mailbox takes nobody's room") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           actor_ref<protocol<note>> to;
           auto at = loop::current()->call_later(1s, [&to] { to.tell(note{1}); });
           to = spawn<idler>(std::ref(into));

@@ -85,14 +85,6 @@ struct dropping_front : actor<front_protocol> {
   actor_ref<protocol<read_block>> to_;
 };
 
-run_options quiet() {
-  run_options options;
-  options.handle_interrupt = false;
-  options.virtual_time = true;
-  options.on_failure = [](const failure_report&) {};
-  return options;
-}
-
 std::string read_by(what how, int further = 0, duration limit = 5s) {
   auto body = [](what chosen, int more, duration until) -> coro<std::string> {
     auto store = spawn<disk>({.name = "store"});
@@ -101,7 +93,7 @@ std::string read_by(what how, int further = 0, duration limit = 5s) {
     std::string how_it_ended = co_await ending(std::move(asked));
     co_return how_it_ended;
   };
-  return troupe::run(body(how, further, limit), quiet());
+  return run_quietly(body(how, further, limit));
 }
 
 }  // namespace
@@ -145,7 +137,7 @@ TEST_CASE(
     how += co_await ending(std::move(second));
     co_return how;
   };
-  const std::string how = troupe::run(body(), quiet());
+  const std::string how = run_quietly(body());
   CHECK(how.find("dead: ") == 0);
   CHECK(how.find("disk 'store' was asked") != std::string::npos);
   CHECK(how.find("dropped: ") != std::string::npos);

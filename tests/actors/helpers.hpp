@@ -59,6 +59,21 @@ inline bool starts_with(const std::string& text, std::string_view beginning) {
   return text.compare(0, beginning.size(), beginning) == 0;
 }
 
+/// Runs `body` on virtual time; failures may be reported, and do not count.
+template <class T>
+T run_quietly(coro<T> body) {
+  failure_log ignored;
+  return testing::run(std::move(body), &ignored);
+}
+
+/// What `scene` writes into the journal that it is given, on virtual time; failures may be reported, and do not count.
+template <class Scene>
+journal journal_of(Scene scene) {
+  journal into;
+  run_quietly(scene(into));
+  return into;
+}
+
 /// Runs `body` on `loops` loops in real time and fails on any reported failure.
 template <class T>
 T run_on(std::size_t loops, coro<T> body, failure_handler on_failure = {}) {

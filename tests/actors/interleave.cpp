@@ -96,14 +96,6 @@ struct slow_start : actor<protocol<status>> {
   bool ready_ = false;
 };
 
-run_options quiet() {
-  run_options options;
-  options.handle_interrupt = false;
-  options.virtual_time = true;
-  options.on_failure = [](const failure_report&) {};
-  return options;
-}
-
 }  // namespace
 
 TEST_CASE(
@@ -185,7 +177,7 @@ TEST_CASE(
       const std::string last = co_await ending(all[4]);
       co_return std::to_string(dead) + " " + last.substr(0, 5);
     };
-    const std::string ended = troupe::run(body(into, how), quiet());
+    const std::string ended = run_quietly(body(into, how));
     const bool crashed = how == way::crash || how == way::throws_later;
     CHECK(ended == (crashed ? "4 error" : "4 0"));
   }

@@ -79,20 +79,10 @@ class observer : public actor<watching> {
   std::vector<monitor_handle> handles_;
 };
 
-journal play(coro<> (*scene)(journal&)) {
-  journal into;
-  run_options options;
-  options.handle_interrupt = false;
-  options.virtual_time = true;
-  options.on_failure = [](const failure_report&) {};
-  troupe::run(scene(into), options);
-  return into;
-}
-
 }  // namespace
 
 TEST_CASE("an actor that monitors another is told when it has stopped") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           auto by = spawn<observer>(std::ref(into));
           by.tell(watch{one, "a"});
@@ -103,7 +93,7 @@ TEST_CASE("an actor that monitors another is told when it has stopped") {
 }
 
 TEST_CASE("the reason of a crash is what was thrown") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           spawn<observer>(std::ref(into)).tell(watch{one, "a"});
           co_await settle();
@@ -113,7 +103,7 @@ TEST_CASE("the reason of a crash is what was thrown") {
 }
 
 TEST_CASE("who monitors an actor that is dead is told at once") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           one.tell(fall{});
           co_await sleep(2s);
@@ -125,7 +115,7 @@ TEST_CASE("who monitors an actor that is dead is told at once") {
 }
 
 TEST_CASE("each monitor is told once") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           auto by = spawn<observer>(std::ref(into));
           by.tell(watch{one, "a"});
@@ -175,7 +165,7 @@ TEST_CASE("the news of an end comes behind all that the one that ended has sent"
     void on_stop() { to.tell(say{"on_stop"}); }
     actor_ref<watching> to;
   };
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto by = spawn<observer>(std::ref(into));
           auto one = spawn<talker>(by);
           by.tell(watch{one, "a"});
@@ -186,7 +176,7 @@ TEST_CASE("the news of an end comes behind all that the one that ended has sent"
 }
 
 TEST_CASE("monitors end with the actor that has set them") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           auto by = spawn<observer>(std::ref(into));
           for (int times = 0; times < 3; ++times) by.tell(watch{one, "a"});
@@ -208,7 +198,7 @@ TEST_CASE("actors that monitor each other, and themselves, are told and freed") 
     void on(down) { into.push_back("down"); }
     journal& into;
   };
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<pair>(std::ref(into));
           auto other = spawn<pair>(std::ref(into));
           one.tell(watch{other, ""});
@@ -222,7 +212,7 @@ TEST_CASE("actors that monitor each other, and themselves, are told and freed") 
 // --- the future of an end ---------------------------------------------------------------------------------------------
 
 TEST_CASE("the end of an actor can be awaited") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           auto end = one.stopped();
           auto end_of_any = any_actor(one).stopped();
@@ -237,7 +227,7 @@ TEST_CASE("the end of an actor can be awaited") {
 }
 
 TEST_CASE("a wait for an end may be given up") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           for (int times = 0; times < 3; ++times) {
             try {
@@ -291,7 +281,7 @@ TEST_CASE("children end with their parent, and all with the runtime, which the r
 // --- kill --------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("kill ends an actor without on_stop") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           one.tell(rest{});
           one.tell(say{"never"});
@@ -303,7 +293,7 @@ TEST_CASE("kill ends an actor without on_stop") {
 }
 
 TEST_CASE("kill ends an on_stop that is under way") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<worker>(std::ref(into), "a");
           one.stop();
           co_await settle();

@@ -53,19 +53,10 @@ coro<> choosy(listening_box& inbox, journal& into) {
   }
 }
 
-template <class Scene>
-journal play(Scene scene) {
-  journal into;
-  failure_log log;
-  auto body = scene(into);
-  testing::run(std::move(body), &log);
-  return into;
-}
-
 }  // namespace
 
 TEST_CASE("a full mailbox of a process refuses, and has room again for each message received") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto to = spawn({.mailbox = {.capacity = 2}}, slow, std::ref(into));
           co_await settle();
           to.tell(number{1});
@@ -81,7 +72,7 @@ TEST_CASE("a full mailbox of a process refuses, and has room again for each mess
 }
 
 TEST_CASE("who sends to a process with a full mailbox waits for room, in order") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto to = spawn({.mailbox = {.capacity = 1, .when_full = overflow::suspend}}, slow,
                           std::ref(into));
           for (int value = 1; value < 5; ++value) {
@@ -95,7 +86,7 @@ TEST_CASE("who sends to a process with a full mailbox waits for room, in order")
 }
 
 TEST_CASE("a message that a process has looked at may be dropped for a newer one") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto to = spawn({.mailbox = {.capacity = 2, .when_full = overflow::drop_oldest}}, choosy,
                           std::ref(into));
           co_await settle();
@@ -139,7 +130,7 @@ TEST_CASE("messages that a process keeps are dropped for newer ones as from a li
 }
 
 TEST_CASE("an urgent message comes to a process before those that wait, and behind urgent ones") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto to = spawn(slow, std::ref(into));
           co_await settle();
           to.tell(number{1});
@@ -155,7 +146,7 @@ TEST_CASE("an urgent message comes to a process before those that wait, and behi
 
 TEST_CASE("an urgent message that a process does not want yet waits before the others") {
   for (const std::size_t capacity : {0, 5}) {
-    CHECK(play([capacity](journal& into) -> coro<> {
+    CHECK(journal_of([capacity](journal& into) -> coro<> {
             auto to = spawn({.mailbox = {.capacity = capacity}}, choosy, std::ref(into));
             co_await settle();
             to.tell(number{1});
@@ -173,7 +164,7 @@ TEST_CASE("an urgent message that a process does not want yet waits before the o
 
 TEST_CASE("a process that drains works off what waits, takes nothing new, and is stopped then") {
   for (const std::size_t capacity : {0, 5}) {
-    CHECK(play([capacity](journal& into) -> coro<> {
+    CHECK(journal_of([capacity](journal& into) -> coro<> {
             auto to = spawn({.mailbox = {.capacity = capacity}}, slow, std::ref(into));
             to.tell(number{1});
             to.tell(number{2});
@@ -187,7 +178,7 @@ TEST_CASE("a process that drains works off what waits, takes nothing new, and is
 }
 
 TEST_CASE("a process that drains ends with what it never wants, and when its time is over") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto to = spawn(choosy, std::ref(into));
           to.tell(number{1});
           to.tell(word{"a word"});

@@ -38,17 +38,10 @@ class reader : public actor<reading> {
   std::string name_;
 };
 
-journal play(coro<> (*scene)(journal&)) {
-  journal into;
-  failure_log log;
-  testing::run(scene(into), &log);
-  return into;
-}
-
 }  // namespace
 
 TEST_CASE("each subscriber gets its own copy of what is published, in order") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           topic<price> prices;
           prices.subscribe(spawn<reader>(std::ref(into), "a"));
           prices.subscribe(spawn<reader>(std::ref(into), "b"));
@@ -60,7 +53,7 @@ TEST_CASE("each subscriber gets its own copy of what is published, in order") {
 }
 
 TEST_CASE("who subscribes twice gets one copy") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           const topic<price> prices;
           auto one = spawn<reader>(std::ref(into), "a");
           into.push_back(prices.subscribe(one) ? "new" : "old");
@@ -71,7 +64,7 @@ TEST_CASE("who subscribes twice gets one copy") {
 }
 
 TEST_CASE("who has unsubscribed gets nothing more, and may subscribe again") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           const topic<price> prices;
           auto one = spawn<reader>(std::ref(into), "a");
           prices.subscribe(one);
@@ -86,7 +79,7 @@ TEST_CASE("who has unsubscribed gets nothing more, and may subscribe again") {
 }
 
 TEST_CASE("a subscriber that ends leaves the topic") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           const topic<price> prices;
           auto one = spawn<reader>(std::ref(into), "a");
           auto other = spawn<reader>(std::ref(into), "b");
@@ -113,7 +106,7 @@ TEST_CASE("a topic may be passed on in a message, and publishes when it is the l
   struct publisher : actor<protocol<use>> {
     void on(use u) { u.which.publish({"tea", 3}); }
   };
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           topic<price> prices;
           prices.subscribe(spawn<reader>(std::ref(into), "a"));
           spawn<publisher>().tell(use{std::move(prices)});
@@ -122,7 +115,7 @@ TEST_CASE("a topic may be passed on in a message, and publishes when it is the l
 }
 
 TEST_CASE("a topic is found by its name while somebody has it or subscribes to it") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto one = spawn<reader>(std::ref(into), "a");
           topic<price>::named("prices").subscribe(one);
           topic<price>::named("other prices").publish({"tea", 2});
@@ -139,7 +132,7 @@ TEST_CASE("a topic is found by its name while somebody has it or subscribes to i
 }
 
 TEST_CASE("a topic of another message is not found under a name") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           auto prices = topic<price>::named("prices");
           try {
             topic<weather>::named("prices").publish({30});
@@ -214,19 +207,19 @@ coro<> publish_to_a_sleeper(journal& into, subscription_options options) {
 }  // namespace
 
 TEST_CASE("a subscriber with a bound loses what is published while it has no room") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           co_await publish_to_a_sleeper(into, {.capacity = 2});
         }) == journal{"2 sent", "tea 1", "tea 2", "1 more", "tea 6"});
 }
 
 TEST_CASE("a subscription may end when its subscriber has no room") {
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           co_await publish_to_a_sleeper(into, {.capacity = 3, .end_when_full = true});
         }) == journal{"3 sent", "tea 1", "tea 2", "tea 3", "0 more"});
 }
 
 TEST_CASE("a subscriber that never reads has everything waiting when it has no bound") {
-  CHECK(play([](journal& into) -> coro<> { co_await publish_to_a_sleeper(into, {}); }) ==
+  CHECK(journal_of([](journal& into) -> coro<> { co_await publish_to_a_sleeper(into, {}); }) ==
         journal{"5 sent", "tea 1", "tea 2", "tea 3", "tea 4", "tea 5", "1 more", "tea 6"});
 }
 
@@ -244,7 +237,7 @@ TEST_CASE("a message whose copy throws ends the publishing, and no subscription"
     void on(const fragile&) { into.push_back("taken"); }
     journal& into;
   };
-  CHECK(play([](journal& into) -> coro<> {
+  CHECK(journal_of([](journal& into) -> coro<> {
           const topic<fragile> fragiles;
           fragiles.subscribe(spawn<taker>(std::ref(into)));
           fragiles.subscribe(spawn<taker>(std::ref(into)));
