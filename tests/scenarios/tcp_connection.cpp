@@ -1,6 +1,7 @@
 // A connection and its owner: echoes, near and far, and several connections of one owner.
 #include <troupe/io/tcp.hpp>
 
+#include "scenarios/echo.hpp"
 #include "scenarios/support.hpp"
 
 #include <map>
@@ -9,22 +10,6 @@ using namespace troupe;
 using namespace troupe::testing;
 
 namespace {
-
-/// Sends back what comes, as the example does.
-class echo : public actor<io::connection_events> {
- public:
-  explicit echo(io::socket connected, std::size_t credit = 64 << 10)
-      : connection_(spawn<io::tcp_connection>(std::move(connected), self())), credit_(credit) {}
-  void on_start() { connection_.tell(io::demand{credit_}); }
-  void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
-  void on(io::drained d) { connection_.tell(io::demand{d.bytes}); }
-  void on(io::end_of_data) { connection_.tell(io::close{}); }
-  void on(io::closed) { stop(); }
-
- private:
-  connection_ref connection_;
-  std::size_t credit_;
-};
 
 /// Sends `text` while it receives, ends, and receives the rest.
 coro<std::string> exchange(peer& with, std::string text) {
@@ -86,22 +71,9 @@ TEST_CASE("an echo works over IPv6") {
 }
 
 TEST_CASE("a connection on another loop than its owner gives back what it got") {
-  class far_echo : public actor<io::connection_events> {
-   public:
-    explicit far_echo(io::socket connected)
-        : connection_(spawn<io::tcp_connection>(place::on(1), std::move(connected), self())) {}
-    void on_start() { connection_.tell(io::demand{64 << 10}); }
-    void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
-    void on(io::drained d) { connection_.tell(io::demand{d.bytes}); }
-    void on(io::end_of_data) { connection_.tell(io::close{}); }
-    void on(io::closed) { stop(); }
-
-   private:
-    connection_ref connection_;
-  };
   auto body = []() -> coro<> {
     wire ends = make_wire();
-    spawn<far_echo>(std::move(ends.ours));
+    spawn<echo>(std::move(ends.ours), std::size_t{64 << 10}, place::on(1));
     const std::string sent = pattern(3 << 20);
     const std::string back = co_await exchange(ends.theirs, sent);
     CHECK(back.size() == sent.size());

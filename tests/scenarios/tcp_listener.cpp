@@ -1,6 +1,7 @@
 // Listening: accepted sockets, many of them, and ports in use.
 #include <troupe/io/tcp.hpp>
 
+#include "scenarios/echo.hpp"
 #include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 
@@ -11,27 +12,12 @@ using namespace troupe::testing;
 
 namespace {
 
-class echo_session : public actor<io::connection_events> {
- public:
-  explicit echo_session(io::socket connected)
-      : connection_(spawn<io::tcp_connection>(std::move(connected), self())) {
-    connection_.tell(io::demand{64 << 10});
-  }
-  void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
-  void on(io::drained d) { connection_.tell(io::demand{d.bytes}); }
-  void on(io::end_of_data) { connection_.tell(io::close{}); }
-  void on(io::closed) { stop(); }
-
- private:
-  connection_ref connection_;
-};
-
 class echo_host : public actor<io::listener_events> {
  public:
   explicit echo_host(io::listening_socket listening) {
     spawn<io::tcp_listener>(std::move(listening), self());
   }
-  void on(io::accepted a) { spawn<echo_session>(std::move(a.connected)); }
+  void on(io::accepted a) { spawn<echo>(std::move(a.connected)); }
 };
 
 }  // namespace
@@ -177,7 +163,7 @@ TEST_CASE("a listener on another loop hands over connections that work here") {
     auto listener = spawn<io::tcp_listener>(place::on(1), std::move(at.listening), at.owner);
     peer guest = connect_peer(at.where.port());
     co_await poll_until([&] { return at.all.count == 1; });
-    spawn<echo_session>(std::move(at.all.sockets.front()));
+    spawn<echo>(std::move(at.all.sockets.front()));
     co_await guest.send("hello");
     const std::string got = co_await guest.receive(5);
     CHECK(got == "hello");

@@ -1,6 +1,7 @@
 // Listening: ten thousand connections that are open at once.
 #include <troupe/io/tcp.hpp>
 
+#include "scenarios/echo.hpp"
 #include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 
@@ -125,23 +126,15 @@ struct crowd_count {
   std::size_t most = 0;
 };
 
-class counted_session : public actor<io::connection_events> {
+class counted_session : public echo {
  public:
   counted_session(io::socket connected, std::shared_ptr<crowd_count> count)
-      : connection_(spawn<io::tcp_connection>(std::move(connected), self())),
-        shared_(std::move(count)),
-        count_(*shared_) {
+      : echo(std::move(connected), 4096), shared_(std::move(count)), count_(*shared_) {
     count_.most = std::max(count_.most, ++count_.open);
-    connection_.tell(io::demand{4096});
   }
   ~counted_session() { --count_.open; }
-  void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
-  void on(io::drained d) { connection_.tell(io::demand{d.bytes}); }
-  void on(io::end_of_data) { connection_.tell(io::close{}); }
-  void on(io::closed) { stop(); }
 
  private:
-  connection_ref connection_;
   std::shared_ptr<crowd_count> shared_;
   crowd_count& count_;
 };
