@@ -1,19 +1,24 @@
 // What becomes of messages that nobody handles: counted by reason, told, reported in debug mode.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/counts.hpp>
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/router.hpp>
 
 #include "actors/helpers.hpp"
+#include "actors/scribe.hpp"
 #include "support/catch.hpp"
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 using namespace troupe;
 using namespace troupe::testing;
+using namespace troupe::testing::writing;
 
 namespace {
 
@@ -47,6 +52,8 @@ actor_ref<posted> busy_box(overflow when_full) {
   made.tell(ponder{});
   return made;
 }
+
+std::uint64_t dead_letters() { return internal::actor_roots::of_current_loop().dead_letters; }
 
 }  // namespace
 
@@ -118,4 +125,61 @@ TEST_CASE("dead letters of other loops are told there") {
     CHECK(counts.dead_letters == 10);
   };
   testing::run_on(2, body());
+}
+
+TEST_CASE("messages told to a dead actor are counted as dead letters") {
+  journal pages;
+  auto body = [](journal& into) -> coro<std::uint64_t> {
+    auto writes = spawn<scribe>(std::ref(into));
+    writes.stop();
+    co_await settle();
+    const std::uint64_t before = dead_letters();
+    writes.tell(note{"1"});
+    writes.tell(wait_and_note{"2"});
+    co_return dead_letters() - before;
+  };
+  CHECK(testing::run(body(pages)) == 2);
+}
+
+TEST_CASE("messages that are queued when an actor stops are dead letters") {
+  journal pages;
+  auto body = [](journal& into) -> coro<std::uint64_t> {
+    auto writes = spawn<scribe>(std::ref(into));
+    for (int index = 0; index < 5; ++index) writes.tell(note{"never"});
+    writes.stop();
+    co_await settle();
+    co_return dead_letters();
+  };
+  CHECK(testing::run(body(pages)) == 5);
+  CHECK(pages.empty());
+}
+
+TEST_CASE("a message in the hands of a coroutine handler that a stop cancels is a dead letter") {
+  journal pages;
+  auto body = [](journal& into) -> coro<std::uint64_t> {
+    auto writes = spawn<scribe>(std::ref(into));
+    writes.tell(wait_and_note{"half"});
+    co_await settle();
+    writes.stop();
+    co_await settle();
+    co_return dead_letters();
+  };
+  CHECK(testing::run(body(pages)) == 1);
+}
+
+TEST_CASE("an ask of a dead actor is no dead letter: its asker hears") {
+  struct question {
+    using reply = int;
+  };
+  struct oracle : actor<protocol<question>> {
+    int on(question) { return 42; }
+  };
+  auto body = []() -> coro<std::uint64_t> {
+    auto asked = spawn<oracle>();
+    asked.stop();
+    co_await settle();
+    static_cast<void>(co_await ending(asked.ask(question{})));
+    co_return dead_letters();
+  };
+  CHECK(testing::run(body()) == 0);
 }
