@@ -30,7 +30,7 @@ belongings& cell::kept() {
 }
 
 void cell::put_first(envelope& item) noexcept {
-  if (traced()) trace_sent(item);
+  if (traced()) trace_put_first(item);
   if (life_ >= life::stopping && !falling_) return refuse(item);
   if (counted()) extra().limits->came(*item.info);
   take_up_waiting();  // it comes before those too

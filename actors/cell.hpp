@@ -197,6 +197,7 @@ class cell : public work {
   void add_watcher(watcher& added) noexcept;
   void remove_watcher(watcher& left) noexcept;
   void add_start_watcher(watcher& added) noexcept;
+  void remove_start_watcher(watcher& left) noexcept;
   /// Whether its on_start has ended, and its end has not begun.
   bool is_up() const noexcept { return life_ == life::running && !in_on_start_; }
   void add_monitor(monitor_watch& added) noexcept;
@@ -249,6 +250,7 @@ class cell : public work {
   std::uint64_t traced_as() const noexcept;
   void trace_begin() noexcept;
   void trace_sent(envelope& item) noexcept;
+  void trace_put_first(envelope& item) noexcept;
   void trace_delivered(const envelope& item) noexcept;
   void trace_lost(const envelope& item) noexcept;
   void trace_crash(const std::exception_ptr& error) noexcept;

@@ -2,7 +2,7 @@
 
 #include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/cell.hpp>
-#include <troupe/actors/each_loop.hpp>
+#include <troupe/actors/internal/each_loop.hpp>
 #include <troupe/runtime/task.hpp>
 
 #include <string>

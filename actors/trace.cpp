@@ -1,8 +1,8 @@
 #include <troupe/actors/trace.hpp>
 
 #include <troupe/actors/actor_roots.hpp>
-#include <troupe/actors/each_loop.hpp>
 #include <troupe/actors/internal/counted.hpp>
+#include <troupe/actors/internal/each_loop.hpp>
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/order.hpp>
 #include <troupe/actors/process.hpp>
@@ -110,15 +110,19 @@ class trace {
     std::uint64_t cause = 0;
     any_actor sender = {};
     bool under_way = false;  ///< to another loop
+    bool watched = false;    ///< its end will be told of
     bool answered = false;   ///< that has been told already
   };
 
-  /// The number of a message that is sent now; null when it has been told of.
-  message* begin(const envelope& item, bool posted) {
+  /// The number of a message that is sent now; null when it has been told of. `comes_from_here`: it is an ask of this loop's, or
+  /// a tell; an ask of another that is not known has ended before it arrived.
+  message* begin(const envelope& item, bool posted, bool comes_from_here) {
     const std::scoped_lock guard(mutex_);
-    const auto [at, is_new] = messages_.try_emplace(&item);
-    message& known = at->second;
-    if (!is_new && known.under_way && !posted) {
+    const auto found = messages_.find(&item);
+    const bool is_new = found == messages_.end();
+    if (is_new && !comes_from_here) return nullptr;
+    message& known = is_new ? messages_[&item] : found->second;
+    if (known.under_way && !posted) {
       known.under_way = false;
       return nullptr;
     }
@@ -230,21 +234,23 @@ class ask_watch final : public observer, private loop_bound, public pooled {
 
 void tell_of_sending(trace& by, envelope& item, cell& to, bool posted) noexcept {
   if (item.is_place()) return;
-  const trace::message* const known = by.begin(item, posted);
+  open_ask* const ask =
+      item.reply != nullptr ? const_cast<open_ask*>(item.reply->as_ask()) : nullptr;
+  const bool comes_from_here = ask == nullptr || &ask->answer_to_come().home() == loop::current();
+  if (ask != nullptr && comes_from_here && ask->answer_to_come().done()) return;
+  trace::message* const known = by.begin(item, posted, comes_from_here);
   if (known == nullptr) return;
   trace_event event{.what = kind::sent};
   event.actor = to.traced_as();
   event.message = known->number;
   event.who = any_actor::of(to);
   event.type = item.info->name;
-  open_ask* const ask =
-      item.reply != nullptr ? const_cast<open_ask*>(item.reply->as_ask()) : nullptr;
   event.ask = ask != nullptr;
   event.carried = &item;
+  const bool watches = ask != nullptr && comes_from_here && !known->watched;
+  if (watches) known->watched = true;
   by.tell(event);
-  if (ask == nullptr) return;
-  future_base& answer = ask->answer_to_come();
-  if (&answer.home() == loop::current() && !answer.done()) new ask_watch(by, *ask);
+  if (watches) new ask_watch(by, *ask);
 }
 
 }  // namespace
@@ -322,6 +328,13 @@ void cell::trace_end() noexcept {
 
 void cell::trace_sent(envelope& item) noexcept {
   if (trace* const by = tracing()) tell_of_sending(*by, item, *this, false);
+}
+
+/// The message of a timer is new; one from the stash, or to be tried again, is sent by the actor to itself, unless it is an ask, which
+/// keeps its number.
+void cell::trace_put_first(envelope& item) noexcept {
+  trace* const by = tracing();
+  if (by != nullptr && item.reply == nullptr) tell_of_sending(*by, item, *this, false);
 }
 
 void cell::trace_delivered(const envelope& item) noexcept {

@@ -66,13 +66,21 @@ void watch(cell& watched, watcher& added) noexcept {
     added.told(exit_reason(exit_reason::kind::shutdown));
 }
 
-void unwatch(cell& watched, watcher& left) noexcept {
+namespace {
+/// Takes `left` out of a list of the watched actor's, where it lives.
+template <void (cell::*Remove)(watcher&) noexcept>
+void take_out(cell& watched, watcher& left) noexcept {
   left.keep();
   const bool arrived = carry_out(watched, [&left](cell& to) noexcept {
-    to.remove_watcher(left);
+    (to.*Remove)(left);
     left.let_go();
   });
   if (!arrived) left.let_go();
+}
+}  // namespace
+
+void unwatch(cell& watched, watcher& left) noexcept {
+  take_out<&cell::remove_watcher>(watched, left);
 }
 
 // --- futures ----------------------------------------------------------------------------------------------------------
@@ -112,7 +120,7 @@ started_state::~started_state() { watched_.release(); }
 
 bool started_state::cancel(std::string_view reason) noexcept {
   if (!end_as_cancelled(reason)) return false;
-  unwatch(watched_, *this);
+  take_out<&cell::remove_start_watcher>(watched_, *this);
   return true;
 }
 
@@ -256,11 +264,11 @@ void cell::add_start_watcher(watcher& added) noexcept {
 }
 
 void cell::remove_watcher(watcher& left) noexcept {
-  cell_extra* const known = known_extra();
-  if (known == nullptr) return;
-  // It is in one of them at most.
-  known->watched_by.remove(left);
-  known->start_watched_by.remove(left);
+  if (cell_extra* const known = known_extra()) known->watched_by.remove(left);
+}
+
+void cell::remove_start_watcher(watcher& left) noexcept {
+  if (cell_extra* const known = known_extra()) known->start_watched_by.remove(left);
 }
 
 void cell::add_monitor(monitor_watch& added) noexcept {

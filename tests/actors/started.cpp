@@ -126,6 +126,22 @@ TEST_CASE("to cancel a wait for started leaves the actor alone") {
   testing::run(body());
 }
 
+TEST_CASE("to cancel a wait for started leaves those alone who wait for the end") {
+  auto body = []() -> coro<> {
+    const auto one = spawn<slow_to_start>();
+    auto first = one.stopped();
+    auto up = one.started();
+    auto second = one.stopped();
+    co_await settle();
+    up.cancel();
+    co_await settle();
+    one.stop();
+    co_await first;
+    co_await second;
+  };
+  testing::run(body());
+}
+
 TEST_CASE("started waits through the restarts of a child that fails to start") {
   failure_log log;
   struct parent : actor<ticking> {

@@ -5,6 +5,7 @@
 #include <troupe/actors/counts.hpp>
 #include <troupe/actors/process.hpp>
 #include <troupe/actors/router.hpp>
+#include <troupe/actors/tracer.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/timeout.hpp>
@@ -24,6 +25,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -243,6 +245,35 @@ coro<> sprite(mailbox<poke, mull, keep, disturb, tick, down>& inbox, world* in) 
   }
 }
 
+/// Sees every second round: there each ask comes to one end, and no message is handled or lost twice.
+class inspector final : public tracer {
+ public:
+  void see(const trace_event& seen) noexcept override {
+    using enum trace_event::kind;
+    const std::scoped_lock guard(lock_);
+    if (seen.what == sent) {
+      (seen.ask ? asked_ : told_).insert(seen.message);
+    } else if (seen.what == replied || seen.what == failed) {
+      if (asked_.erase(seen.message) == 0) ++twice_;
+    } else if (!seen.ask && (seen.what == delivered || seen.what == lost)) {
+      if (told_.erase(seen.message) == 0) ++twice_;
+    }
+  }
+  bool satisfied() {
+    const std::scoped_lock guard(lock_);
+    if (asked_.empty() && twice_ == 0) return true;
+    std::fprintf(stderr, "stress-actors: a trace has %zu asks without an end, %d surplus events\n",
+                 asked_.size(), twice_);
+    return false;
+  }
+
+ private:
+  std::mutex lock_;
+  std::unordered_set<std::uint64_t> told_;
+  std::unordered_set<std::uint64_t> asked_;
+  int twice_ = 0;
+};
+
 struct members {
   using reply = std::vector<anyone>;
 };
@@ -259,7 +290,10 @@ class family : public actor<protocol<members>> {
     const auto raise = [&](auto kind, restart when) {
       for (;;) {
         try {
-          const child_options how{.when = when, .shutdown = 2s, .on = place::on(number % loops)};
+          const child_options how{.when = when,
+                                  .shutdown = 2s,
+                                  .message = number % 2 == 0 ? in_hand::drop : in_hand::retry_once,
+                                  .on = place::on(number % loops)};
           members_.push_back(supervise<imp<decltype(kind)::value>>(how, std::ref(in)));
           return;
         } catch (const std::runtime_error&) {  // stillborn
@@ -286,7 +320,7 @@ coro<> drive(world& in, std::uint64_t mine) {
   for (int step = 0; step < steps; ++step) {
     const anyone whom = in.all[dice.below(in.all.size())];
     const auto limit = std::chrono::microseconds(1 + dice.below(5000));
-    switch (dice.below(10)) {
+    switch (dice.below(11)) {
       case 0:
       case 1:
         co_await ask_one(in, whom, poke{dice.below(1000)}, limit, false);
@@ -322,6 +356,14 @@ coro<> drive(world& in, std::uint64_t mine) {
       case 7:
         static_cast<void>(routed.tell(tick{}));
         break;
+      case 8: {
+        auto up = whom.started();
+        try {
+          co_await timeout(limit, std::move(up));
+        } catch (const std::exception&) {
+        }
+        break;
+      }
       default:
         whom.tell(disturb{dice.below(1000)});
     }
@@ -330,6 +372,8 @@ coro<> drive(world& in, std::uint64_t mine) {
 }
 
 coro<bool> play(world& in) {
+  inspector whole, part;
+  if (in.seed % 2 == 0) co_await trace_actors(whole);
   std::vector<actor_ref<protocol<members>>> parents;
   for (std::uint64_t number = 0; number < families; ++number) {
     parents.push_back(spawn<family>(place::on(number % loops), std::ref(in), in.seed + number));
@@ -339,6 +383,11 @@ coro<bool> play(world& in) {
   std::vector<task<void>> driving;
   for (std::uint64_t number = 0; number < drivers; ++number)
     driving.push_back(create_task(drive(in, number)));
+  if (in.seed % 4 == 1) {
+    co_await trace_actors(part);
+    co_await sleep(1ms);
+    co_await stop_tracing();
+  }
   for (auto& each : driving) co_await each;
   for (const auto& each : parents) each.stop();
   for (const auto& each : parents) co_await each.stopped();
@@ -347,7 +396,8 @@ coro<bool> play(world& in) {
   if (in.asked != in.ended)
     std::fprintf(stderr, "stress-actors: %lld asks, %lld outcomes\n",
                  static_cast<long long>(in.asked.load()), static_cast<long long>(in.ended.load()));
-  co_return in.alive == 0 && in.asked == in.ended;
+  if (in.seed % 2 == 0) co_await stop_tracing();
+  co_return in.alive == 0 && in.asked == in.ended&& whole.satisfied();
 }
 
 /// Ends the process when a round takes too long: something hangs.
