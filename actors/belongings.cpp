@@ -45,6 +45,15 @@ bool cell::put_last(envelope& item) noexcept {
   return true;
 }
 
+void cell::take_out(work** link) noexcept {
+  // A turn that goes on up to what was the newest would not meet it any more, so it ends with the message in hand.
+  attention_ = true;
+  envelope& item = mailbox_.take(link);
+  if (counted()) taken(item);
+  tell_process_of(item);
+  item.info->free(item);
+}
+
 void cell::discard(work** link) noexcept {
   envelope& item = mailbox_.take(link);
   if (counted()) taken(item);

@@ -220,6 +220,8 @@ class cell : public work {
   bool put_last(envelope& item) noexcept;
   /// Takes out of the mailbox what hangs there, and frees it.
   void discard(work** link) noexcept;
+  /// The same where it may be the newest, or the mailbox a process's.
+  void take_out(work** link) noexcept;
   /// Whether it is taken down for a restart.
   bool falling() const noexcept { return falling_; }
   /// Whether a coroutine handler, on_start or on_stop goes on.

@@ -4,6 +4,7 @@
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/internal/counted.hpp>
 #include <troupe/actors/internal/names.hpp>
+#include <troupe/actors/order.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -29,20 +30,22 @@ class subscriber final : public watcher, public pooled {
   cell& who() const noexcept { return who_; }
   bool active() const noexcept { return active_.load(std::memory_order_relaxed); }
   void end() noexcept { active_.store(false, std::memory_order_relaxed); }
+  std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 
   /// The one place where a message is handed to a subscriber. Returns false when it has no room.
   bool deliver(const void* message, envelope* (*copied)(const void*));
 
  private:
   ~subscriber();
-  /// Is sent behind a message to one with a bound, and comes out of its mailbox when that has been handled.
+  /// Is sent behind a message to one with a bound, and comes out of its mailbox when that has been handled. With `drop_oldest` it knows
+  /// the message, and the subscriber knows it, so that both can be taken out again.
   struct mark final : envelope, reply_slot, pooled {
     explicit mark(subscriber& given) noexcept : envelope(passed_over, this), to(given) {}
     bool withdrawn() const noexcept override { return false; }
     void fail(std::exception_ptr) noexcept override { come_out(*this); }
     static void come_out(envelope& item) noexcept {
       const owned<mark> self(static_cast<mark*>(&item));
-      self->to.on_the_way_.fetch_sub(1, std::memory_order_relaxed);
+      self->to.came_out(*self);
       self->to.let_go();
     }
     static constexpr message_info passed_over{.name = "the word that a message has been handled",
@@ -50,14 +53,31 @@ class subscriber final : public watcher, public pooled {
                                               .reached = &mark::come_out,
                                               .always_fits = true};
     subscriber& to;
+    envelope* message = nullptr;
+    mark* older = nullptr;
+    mark* newer = nullptr;
   };
+
+  void came_out(mark& handled) noexcept;
+  void count_lost() noexcept;
+  /// Of one with `drop_oldest`: makes room, and puts the message and its mark into the mailbox. On the subscriber's loop, like what follows.
+  void admit(mark& arrived) noexcept;
+  void make_room() noexcept;
+  void unlist(mark& gone) noexcept;
+  /// Its address says that a message in the mailbox is one of these.
+  static void waits_here(work&) noexcept {}
 
   topic_state& topic_;
   cell& who_;
   const subscription_options options_;
   std::atomic<std::size_t> on_the_way_{
       0};  ///< messages that have not been handled; counted with a bound only
+  std::atomic<std::uint64_t> lost_{0};
   std::atomic<bool> active_{true};
+  // Of one with `drop_oldest`, on its loop: the marks in its mailbox.
+  mark* oldest_ = nullptr;
+  mark* newest_ = nullptr;
+  std::size_t marks_ = 0;
   ref_count count_{2};
 };
 
@@ -134,10 +154,21 @@ bool subscriber::deliver(const void* message, envelope* (*copied)(const void*)) 
     who_.enqueue(*copied(message));
     return true;
   }
+  if (options_.when_full == lag::drop_oldest) {
+    owned<mark> behind(new mark(*this));
+    behind->message = copied(message);
+    keep();
+    mark& sent = *behind.release();
+    if (!carry_out(who_, [&sent](cell&) noexcept { sent.to.admit(sent); })) {
+      who_.refuse(*sent.message);
+      mark::come_out(sent);
+    }
+    return true;
+  }
   if (on_the_way_.fetch_add(1, std::memory_order_relaxed) >= options_.capacity) {
     on_the_way_.fetch_sub(1, std::memory_order_relaxed);
-    if (options_.end_when_full) topic_.remove(&who_);
-    count_dead_letter(dead_letter::reason::dropped, &who_, topic_.of);
+    if (options_.when_full == lag::end) topic_.remove(&who_);
+    count_lost();
     return false;
   }
   envelope* copy = nullptr;
@@ -151,6 +182,60 @@ bool subscriber::deliver(const void* message, envelope* (*copied)(const void*)) 
   who_.enqueue(*copy);
   who_.enqueue(*new mark(*this));
   return true;
+}
+
+void subscriber::count_lost() noexcept {
+  lost_.fetch_add(1, std::memory_order_relaxed);
+  count_dead_letter(dead_letter::reason::dropped, &who_, topic_.of);
+}
+
+void subscriber::came_out(mark& handled) noexcept {
+  if (options_.when_full == lag::drop_oldest) {
+    unlist(handled);
+  } else {
+    on_the_way_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+void subscriber::unlist(mark& gone) noexcept {
+  if (gone.older == nullptr && oldest_ != &gone) return;  // it has not arrived
+  (gone.older != nullptr ? gone.older->newer : oldest_) = gone.newer;
+  (gone.newer != nullptr ? gone.newer->older : newest_) = gone.older;
+  --marks_;
+}
+
+void subscriber::admit(mark& arrived) noexcept {
+  if (!who_.closed()) make_room();  // else it takes nothing new, and goes on with what it has
+  arrived.message->run = &waits_here;
+  who_.enqueue(
+      *arrived.message);  // which may be refused, and whoever hears of that may publish too
+  arrived.older = newest_;
+  (newest_ != nullptr ? newest_->newer : oldest_) = &arrived;
+  newest_ = &arrived;
+  ++marks_;
+  who_.enqueue(arrived);
+}
+
+void subscriber::make_room() noexcept {
+  if (marks_ < options_.capacity) return;
+  who_.take_up_waiting();  // what a handler in hand has left for later waits too
+  while (marks_ >= options_.capacity) {
+    // The message stands before its mark, unless somebody has it in hand; at its address there may be another by now, but none of these.
+    const mark* const behind = oldest_;
+    const envelope* const message = behind->message;
+    const auto is_message = [message](const envelope& each) {
+      return &each == message && each.run == &waits_here;
+    };
+    work** const first = who_.messages().find(
+        [&](const envelope& each) { return &each == behind || is_message(each); });
+    expects(first != nullptr, "the mark of a message is not in the mailbox that it was put into");
+    const bool waits = *first != behind;
+    who_.take_out(who_.messages().find([&](const envelope& each) { return &each == behind; }));
+    if (!waits) continue;
+    // Last, for what the message's destructor does, and whoever hears of the loss, may lead here again.
+    who_.take_out(who_.messages().find(is_message));
+    count_lost();
+  }
 }
 
 void subscriber::told(const exit_reason&) noexcept {
@@ -210,6 +295,14 @@ bool subscribe(topic_state& to, cell* who, const subscription_options& options) 
 bool unsubscribe(topic_state& from, cell* who) noexcept { return from.remove(who); }
 
 std::size_t subscribers(const topic_state& of) noexcept { return of.list.read()->size(); }
+
+std::uint64_t lost(const topic_state& of, const cell* who) noexcept {
+  const auto all = of.list.read();
+  for (const counted<subscriber>& each : *all) {
+    if (&each->who() == who) return each->lost();
+  }
+  return 0;
+}
 
 std::string_view topic_name(const topic_state& of) noexcept { return of.name; }
 

@@ -9,6 +9,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -18,13 +19,19 @@ namespace troupe {
 template <class Message>
 struct message_of_a_topic_cannot_be_copied;
 
-/// What a subscriber puts up with. One that wants the newest instead of the oldest says so itself, in its class:
-///     static constexpr troupe::message_limit limits[] = {troupe::limit<price>(10, troupe::overflow::drop_oldest)};
+/// What becomes of what is published for a subscriber that lags behind by as much as its subscription allows.
+enum class lag : unsigned char {
+  drop_newest,  ///< it does not get that
+  drop_oldest,  ///< it gets that, and loses what waits longest
+  end,          ///< it does not get that, nor anything more: the subscription ends
+};
+
+/// What a subscriber puts up with. What it loses is a dead letter, and counted: see `topic::lost`.
 struct subscription_options {
-  /// Messages of the topic that may be on their way to the subscriber, or wait in its mailbox; what is published while there are so many
-  /// is lost for it, and counts as a dead letter. 0: no bound.
+  /// Messages of the topic that may wait in the subscriber's mailbox. 0: no bound. Those in hand count too, and those on their way from
+  /// another loop, but not with `drop_oldest`, which can only take back what has arrived and waits.
   std::size_t capacity = 0;
-  bool end_when_full = false;  ///< then the subscription ends instead
+  lag when_full = lag::drop_newest;
 };
 
 namespace internal {
@@ -38,6 +45,7 @@ void let_go(topic_state& held) noexcept;
 bool subscribe(topic_state& to, cell* who, const subscription_options& options);
 bool unsubscribe(topic_state& from, cell* who) noexcept;
 std::size_t subscribers(const topic_state& of) noexcept;
+std::uint64_t lost(const topic_state& of, const cell* who) noexcept;
 std::string_view topic_name(const topic_state& of) noexcept;
 /// Sends each subscriber what `copied(message)` makes.
 std::size_t publish(topic_state& to, const void* message, envelope* (*copied)(const void* message));
@@ -110,6 +118,11 @@ class topic {
   bool unsubscribe(const any_actor& who) const {
     return internal::unsubscribe(checked(), who.cell());
   }
+
+  /// How many messages `who` has lost because it lagged behind, since it subscribed; 0 when it does not. With `drop_oldest` what another
+  /// loop publishes counts once it has arrived.
+  /// Cost: linear in the number of subscribers.
+  std::uint64_t lost(const any_actor& who) const { return internal::lost(checked(), who.cell()); }
 
   /// How many there are.
   std::size_t subscribers() const { return internal::subscribers(checked()); }

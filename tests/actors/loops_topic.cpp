@@ -6,6 +6,7 @@
 #include "actors/loops.hpp"
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -43,7 +44,9 @@ class guest : public actor<protocol<number, come_and_go>> {
   void on(number) { ++seen_; }
   coro<> on(come_and_go c) {
     for (int times = 0; times < 20; ++times) {
-      if (!c.to.subscribe(self(), {.capacity = times % 2 == 0 ? 2U : 0U}))
+      if (!c.to.subscribe(self(),
+                          {.capacity = times % 2 == 0 ? 2U : 0U,
+                           .when_full = times % 4 == 0 ? lag::drop_oldest : lag::drop_newest}))
         fail("it was there already");
       co_await sleep(0s);
       if (!c.to.unsubscribe(self())) fail("it was not there");
@@ -103,6 +106,22 @@ TEST_CASE("a bound holds between loops, and what was not lost arrives in order")
     }
     const auto seen = co_await away.ask(collect{});
     co_return sent.size() >= 3 && seen == sent;
+  };
+  CHECK(run_on(2, body()));
+}
+
+TEST_CASE(
+    "a subscriber on another loop that drops the oldest has the newest, and what it lost is "
+    "counted") {
+  auto body = []() -> coro<bool> {
+    const topic<number> numbers;
+    auto away = spawn<collector>(place::on(1));
+    numbers.subscribe(away, {.capacity = 3, .when_full = lag::drop_oldest});
+    for (int each = 0; each < 1000; ++each) numbers.publish({each});
+    const auto seen = co_await away.ask(collect{});
+    const std::size_t lost = numbers.lost(away);
+    co_return seen.size() + lost == 1000 && std::is_sorted(seen.begin(), seen.end()) &&
+        seen.back() == 999;
   };
   CHECK(run_on(2, body()));
 }

@@ -1,10 +1,14 @@
 // Topics: who subscribes gets what is published.
+#include <troupe/actors/counts.hpp>
+#include <troupe/actors/dead_letter.hpp>
+#include <troupe/actors/process.hpp>
 #include <troupe/actors/topic.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "actors/helpers.hpp"
 #include "support/catch.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -187,6 +191,17 @@ class sleeper : public actor<protocol<price, nap>> {
   journal& into_;
 };
 
+class sleeper_with_weather : public actor<protocol<price, nap, weather>> {
+ public:
+  explicit sleeper_with_weather(journal& into) : into_(into) {}
+  coro<> on(nap) { co_await sleep(1h); }
+  void on(const price& p) { into_.push_back(p.of + " " + std::to_string(p.cents)); }
+  void on(weather w) { into_.push_back(std::to_string(w.degrees) + " degrees"); }
+
+ private:
+  journal& into_;
+};
+
 /// Publishes 1 to 5 while a subscriber sleeps, and 6 when it is awake again.
 coro<> publish_to_a_sleeper(journal& into, subscription_options options) {
   const topic<price> prices;
@@ -212,9 +227,15 @@ TEST_CASE("a subscriber with a bound loses what is published while it has no roo
         }) == journal{"2 sent", "tea 1", "tea 2", "1 more", "tea 6"});
 }
 
+TEST_CASE("a subscriber that drops the oldest has the newest waiting when it is awake again") {
+  CHECK(journal_of([](journal& into) -> coro<> {
+          co_await publish_to_a_sleeper(into, {.capacity = 2, .when_full = lag::drop_oldest});
+        }) == journal{"5 sent", "tea 4", "tea 5", "1 more", "tea 6"});
+}
+
 TEST_CASE("a subscription may end when its subscriber has no room") {
   CHECK(journal_of([](journal& into) -> coro<> {
-          co_await publish_to_a_sleeper(into, {.capacity = 3, .end_when_full = true});
+          co_await publish_to_a_sleeper(into, {.capacity = 3, .when_full = lag::end});
         }) == journal{"3 sent", "tea 1", "tea 2", "tea 3", "0 more"});
 }
 
@@ -252,4 +273,184 @@ TEST_CASE("a message whose copy throws ends the publishing, and no subscription"
           fragiles.publish(two);
           co_await settle();
         }) == journal{"broke", "taken", "taken", "taken"});
+}
+
+TEST_CASE("a subscriber is told how many messages it has lost, whatever it loses") {
+  journal unread;
+  auto body = [&unread](lag when_full) -> coro<std::uint64_t> {
+    const topic<price> prices;
+    const auto slow = spawn<sleeper>(std::ref(unread));
+    const auto other = spawn<sleeper>(std::ref(unread));
+    prices.subscribe(slow, {.capacity = 10, .when_full = when_full});
+    prices.subscribe(other);
+    slow.tell(nap{});
+    co_await settle();
+    for (int cents = 0; cents < 100; ++cents) prices.publish({"tea", cents});
+    const std::uint64_t lost = prices.lost(slow);
+    CHECK(prices.lost(other) == 0);
+    CHECK(prices.lost(any_actor()) == 0);
+    CHECK(counts_of_loop().dropped == (when_full == lag::end ? 1 : 90));
+    CHECK(counts_of_loop().dead_letters == counts_of_loop().dropped);
+    // Who comes again begins anew.
+    prices.unsubscribe(slow);
+    CHECK(prices.lost(slow) == 0);
+    prices.subscribe(slow, {.capacity = 10, .when_full = when_full});
+    CHECK(prices.lost(slow) == 0);
+    co_return lost;
+  };
+  CHECK(testing::run(body(lag::drop_newest)) == 90);
+  CHECK(testing::run(body(lag::drop_oldest)) == 90);
+  CHECK(testing::run(body(lag::end)) == 0);  // it is a subscriber no more
+}
+
+namespace {
+/// Handles the weather while it sleeps.
+class watchful : public sleeper_with_weather {
+ public:
+  using interleave = messages<weather>;
+  using sleeper_with_weather::sleeper_with_weather;
+};
+/// Has room for three messages altogether.
+class narrow : public sleeper_with_weather {
+ public:
+  using sleeper_with_weather::sleeper_with_weather;
+  static constexpr mailbox_options mailbox{.capacity = 3};
+};
+
+/// Has a price of tea 1 to 9 published, with the weather told between, while a subscriber of that class sleeps that keeps two.
+template <class A>
+journal prices_and_weather() {
+  return journal_of([](journal& into) -> coro<> {
+    const topic<price> prices;
+    auto slow = spawn<A>(std::ref(into));
+    prices.subscribe(slow, {.capacity = 2, .when_full = lag::drop_oldest});
+    slow.tell(nap{});
+    co_await settle();
+    for (int cents = 1; cents <= 9; ++cents) {
+      prices.publish({"tea", cents});
+      if (cents % 4 == 0) slow.tell(weather{cents});
+    }
+    into.push_back(std::to_string(prices.lost(slow)) + " lost");
+    co_await sleep(2h);
+    prices.publish({"milk", 1});
+    co_await settle();
+  });
+}
+}  // namespace
+
+TEST_CASE("what a subscriber keeps stays in its order with all else that it is sent") {
+  CHECK(prices_and_weather<sleeper_with_weather>() ==
+        journal{"7 lost", "4 degrees", "tea 8", "8 degrees", "tea 9", "milk 1"});
+}
+
+TEST_CASE(
+    "a subscriber that handles some messages beside others loses the oldest of those that wait") {
+  CHECK(prices_and_weather<watchful>() ==
+        journal{"7 lost", "4 degrees", "8 degrees", "tea 8", "tea 9", "milk 1"});
+}
+
+TEST_CASE("the bound of a mailbox holds beside that of a subscription") {
+  CHECK(prices_and_weather<narrow>() == journal{"7 lost", "4 degrees", "tea 8", "tea 9", "milk 1"});
+}
+
+TEST_CASE("a subscriber that publishes to itself loses the oldest, and its turn comes to an end") {
+  struct begin {};
+  class echo : public actor<protocol<price, begin>> {
+   public:
+    echo(journal& given, topic<price> to) : into_(given), to_(std::move(to)) {}
+    void on(begin) {
+      for (int cents = 1; cents <= 5; ++cents) to_.publish({"tea", cents});
+    }
+    void on(const price& p) {
+      into_.push_back(p.of + " " + std::to_string(p.cents));
+      if (p.cents < 10) return;
+      for (int cents = 1; cents <= 5; ++cents) to_.publish({"milk", cents});
+    }
+
+   private:
+    journal& into_;
+    topic<price> to_;
+  };
+  CHECK(journal_of([](journal& into) -> coro<> {
+          const topic<price> prices;
+          const auto one = spawn<echo>(std::ref(into), prices);
+          prices.subscribe(one, {.capacity = 1, .when_full = lag::drop_oldest});
+          one.tell(begin{});
+          co_await settle();
+          prices.publish({"tea", 10});
+          co_await settle();
+        }) == journal{"tea 5", "tea 10", "milk 5"});
+}
+
+TEST_CASE("a process that receives something else first finds the newest that it subscribes to") {
+  struct start {};
+  constexpr auto function = [](mailbox<price, start>& inbox, journal& pages) -> coro<> {
+    static_cast<void>(co_await inbox.receive<start>());
+    for (;;) {
+      const price got = co_await inbox.receive<price>();
+      pages.push_back(got.of + " " + std::to_string(got.cents));
+    }
+  };
+  CHECK(journal_of([](journal& into) -> coro<> {
+          const topic<price> prices;
+          const auto one = spawn(function, std::ref(into));
+          prices.subscribe(one, {.capacity = 2, .when_full = lag::drop_oldest});
+          co_await settle();
+          for (int round = 0; round < 2; ++round) {
+            for (int cents = 1; cents <= 5; ++cents) prices.publish({"tea", cents});
+            one.tell(start{});
+            co_await settle();
+          }
+        }) == journal{"tea 4", "tea 5", "tea 4", "tea 5"});
+}
+
+TEST_CASE(
+    "a subscriber that drops the oldest may stop, be killed, fall and leave while much waits") {
+  CHECK(journal_of([](journal& into) -> coro<> {
+          for (int way = 0; way < 4; ++way) {
+            const topic<price> prices;
+            const auto slow = spawn<sleeper>(std::ref(into));
+            prices.subscribe(slow, {.capacity = 2, .when_full = lag::drop_oldest});
+            slow.tell(nap{});
+            co_await settle();
+            for (int cents = 1; cents <= 5; ++cents) prices.publish({"tea", cents});
+            if (way == 0) slow.stop();
+            if (way == 1) slow.kill();
+            if (way == 2) prices.unsubscribe(slow);
+            if (way == 3) slow.stop_when_drained();
+            for (int cents = 6; cents <= 9; ++cents) prices.publish({"tea", cents});
+            co_await sleep(2h);
+            into.push_back(std::to_string(prices.subscribers()) + " left");
+          }
+        }) == journal{"0 left", "0 left", "tea 4", "tea 5", "0 left", "tea 4", "tea 5", "0 left"});
+}
+
+namespace {
+/// Publishes tea for a sleeper that keeps so many, and milk for three of the messages that are lost.
+journal milk_for_tea(std::size_t of_mailbox, std::size_t of_subscription) {
+  journal into;
+  auto body = [&]() -> coro<> {
+    const topic<price> prices;
+    const auto slow = spawn<sleeper>(
+        {.name = {}, .on = place::here, .mailbox = {.capacity = of_mailbox}}, std::ref(into));
+    prices.subscribe(slow, {.capacity = of_subscription, .when_full = lag::drop_oldest});
+    int heard = 0;
+    on_dead_letter([&](const dead_letter&) {
+      if (++heard <= 3) prices.publish({"milk", heard});
+    });
+    slow.tell(nap{});
+    co_await settle();
+    for (int cents = 1; cents <= 3; ++cents) prices.publish({"tea", cents});
+    on_dead_letter({});
+    into.push_back(std::to_string(heard) + " heard");
+    co_await sleep(2h);
+  };
+  testing::run(body());
+  return into;
+}
+}  // namespace
+
+TEST_CASE("whoever hears of what a subscriber loses may publish to it") {
+  CHECK(milk_for_tea(0, 2) == journal{"4 heard", "milk 3", "tea 3"});
+  CHECK(milk_for_tea(2, 3) == journal{"4 heard", "tea 1", "tea 2"});
 }
