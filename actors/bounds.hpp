@@ -18,7 +18,7 @@ class cell;
 
 /// The limits of one mailbox, and those who wait for room in it. Only actors with limits have one.
 /// Threads: its actor's loop.
-class bounds {
+class bounds : public pooled {
  public:
   bounds(const mailbox_options& whole, const message_limit* first, std::size_t count);
 
@@ -53,7 +53,7 @@ class bounds {
   mailbox_options whole_;
   std::size_t queued_ = 0;
   bool warned_ = false;
-  std::vector<limited> limited_;
+  std::vector<limited, pool_allocator<limited>> limited_;
 };
 
 /// The future of a `send`: done when the message is in the mailbox. Two own it: its handles, and the message until then.

@@ -5,6 +5,7 @@
 #include <troupe/actors/watch.hpp>
 #include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/calls.hpp>
+#include <troupe/runtime/memory.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 
@@ -33,7 +34,7 @@ struct message_copies {
 };
 
 /// What only some actors have.
-struct cell_extra {
+struct cell_extra : pooled {
   std::string name;
   task_list tasks;
   const message_info* in_hand = nullptr;  ///< what a coroutine handler works on
@@ -50,10 +51,10 @@ struct cell_extra {
   std::size_t reported_backlog = 0;   ///< how many messages waited when that was last reported
   duration drain_for{};
   timer_handle drain_limit;
-  std::vector<cell*> links;                ///< each holds a count
-  keeper* children = nullptr;              ///< owned; of an actor that supervises
-  restart when = restart::permanent;       ///< how it is supervised itself
-  callable<void(cell&)> construct;         ///< makes its object anew
+  std::vector<cell*, pool_allocator<cell*>> links;  ///< each holds a count
+  keeper* children = nullptr;                       ///< owned; of an actor that supervises
+  restart when = restart::permanent;                ///< how it is supervised itself
+  callable<void(cell&)> construct;                  ///< makes its object anew
   const message_copies* copies = nullptr;  ///< of a child whose message in hand is tried again
   envelope* copy_in_hand = nullptr;        ///< owned: of that message
   bool copy_of_ask = false;

@@ -16,6 +16,7 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/errors.hpp>
 #include <troupe/runtime/awaiting.hpp>
+#include <troupe/runtime/memory.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -44,12 +45,15 @@ struct step {
 
 void give_number(open_ask& waited_for) { waited_for.set_number(next_number.fetch_add(1)); }
 
-class search;
-using searches = std::vector<std::unique_ptr<search>>;
+template <class T>
+using list_of = std::vector<T, pool_allocator<T>>;
 
-class search final : public work {
+class search;
+using searches = list_of<std::unique_ptr<search>>;
+
+class search final : public work, public pooled {
  public:
-  explicit search(open_ask& closing, std::vector<std::uint64_t> passed_over = {})
+  explicit search(open_ask& closing, list_of<std::uint64_t> passed_over = {})
       : work(&search::arrive),
         home_(loop::current()),
         origin_(&closing),
@@ -145,8 +149,8 @@ class search final : public work {
   open_ask* origin_;  ///< used on its home loop only; counted while it is verified
   std::uint64_t number_;
   std::uint64_t search_;  ///< of this search, and those it has parted into
-  std::vector<step> way_;
-  std::vector<std::uint64_t>
+  list_of<step> way_;
+  list_of<std::uint64_t>
       passed_over_;     ///< numbers of asks that, looked at closely, wait for nobody
   std::size_t at_ = 0;  ///< the step that it stands at
   bool verifying_ = false;
@@ -155,8 +159,8 @@ class search final : public work {
 };
 
 /// The open asks that an activity awaits.
-std::vector<open_ask*> awaited_by(activity_base& waiting) {
-  std::vector<open_ask*> found;
+list_of<open_ask*> awaited_by(activity_base& waiting) {
+  list_of<open_ask*> found;
   each_awaited_future(waiting.as_activity(), [&found](const future_base& each) {
     if (auto* const asked = dynamic_cast<const open_ask*>(&each))
       found.push_back(const_cast<open_ask*>(asked));
@@ -173,8 +177,8 @@ activity_base* holder_of(const step& asked, bool closely) {
 void search::explore(std::unique_ptr<search> self, searches& todo) {
   activity_base* const holder = internal::holder_of(self->way_.back(), false);
   if (holder == nullptr || !holder->first_visit(self->search_)) return;
-  const std::vector<open_ask*> awaited = awaited_by(*holder);
-  std::vector<open_ask*> further;
+  const list_of<open_ask*> awaited = awaited_by(*holder);
+  list_of<open_ask*> further;
   for (open_ask* const each : awaited) {
     if (each == self->origin_ && each->number() == self->number_) {
       self->begin_to_verify(*holder);

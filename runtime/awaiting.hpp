@@ -1,6 +1,6 @@
 #pragma once
 
-#include <troupe/runtime/callable.hpp>
+#include <troupe/runtime/visitor.hpp>
 
 namespace troupe {
 
@@ -13,11 +13,11 @@ namespace internal {
 /// tasks that it awaits, gathers, groups and shields. Not through what waits for the first of several (`wait`, `as_completed`), a
 /// lock, a queue, or a task on another loop.
 /// Threads: the task's loop.
-void each_awaited_future(const task_base& task, const callable<void(const future_base&)>& visit);
+void each_awaited_future(const task_base& task, const visitor<const future_base>& visit);
 
 /// The other way: calls `visit` for each task that does not go on before `awaited` has ended. A shield is not seen through.
 /// Threads: the loop of `awaited`.
-void each_waiting_task(const future_base& awaited, const callable<void(const task_base&)>& visit);
+void each_waiting_task(const future_base& awaited, const visitor<const task_base>& visit);
 
 }  // namespace internal
 }  // namespace troupe

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/memory.hpp>
 #include <troupe/runtime/ref_count.hpp>
 
 #include <type_traits>
@@ -50,7 +51,10 @@ class callable<R(Args...)> {
     internal::ref_count count{1};
   };
   template <class Function>
-  struct holder final : base {
+  struct holder final : base, internal::pooled {
+    static_assert(
+        alignof(Function) <= internal::pool_granule,
+        "a function that needs more than 16-byte alignment: keep what needs it behind a pointer");
     template <class Given>
     explicit holder(Given&& given) : function(std::forward<Given>(given)) {}
     R call(Args... args) override { return function(std::forward<Args>(args)...); }

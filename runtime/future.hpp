@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/future_base.hpp>
 #include <troupe/runtime/memory.hpp>
 

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/outcome.hpp>
 #include <troupe/runtime/ref_count.hpp>
 #include <troupe/runtime/suspension.hpp>
+#include <troupe/runtime/visitor.hpp>
 #include <troupe/runtime/work.hpp>
 
 #include <cstdint>
@@ -54,7 +54,7 @@ class future_base : public work {
   /// This as a task, or null.
   virtual const task_base* as_task() const noexcept { return nullptr; }
   /// Calls `visit` for each future or task that this is made of, for debugging.
-  virtual void each_part(const callable<void(const future_base&)>&) const {}
+  virtual void each_part(const visitor<const future_base>&) const {}
 
   /// Calls `added.notify` when done, in the order of adding. Pre: not done.
   void add_observer(internal::observer& added) noexcept;
@@ -145,9 +145,7 @@ class completion_wait : public suspension, private observer {
     if (suspended()) finish();
   }
   bool cancel() noexcept override;
-  void each_awaited(const callable<void(const future_base&)>& visit) const override {
-    visit(target_);
-  }
+  void each_awaited(const visitor<const future_base>& visit) const override { visit(target_); }
   std::string_view what() const noexcept override { return "a future"; }
   /// The task whose wait `of` is, or null when it is something else.
   static const task_base* waiter_of(observer& of) noexcept {

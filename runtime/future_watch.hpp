@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/runtime/future.hpp>
+#include <troupe/runtime/memory.hpp>
 
 #include <cstddef>
 #include <utility>
@@ -51,7 +52,7 @@ class future_watch {
   future_base& target(std::size_t number) const noexcept { return *members_[number].target; }
 
  private:
-  struct member final : observer {
+  struct member final : observer, pooled {
     member() noexcept : observer(&member::on_done) {}
     static void on_done(observer& self) noexcept;
     future_base* target = nullptr;

@@ -46,7 +46,7 @@ bool gather_watch::cancel_children(std::string_view reason) noexcept {
   return accepted;
 }
 
-void gather_watch::each_child(const callable<void(const future_base&)>& visit) const {
+void gather_watch::each_child(const visitor<const future_base>& visit) const {
   for (std::size_t number = 0; number < count(); ++number) visit(target(number));
 }
 

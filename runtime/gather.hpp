@@ -102,7 +102,7 @@ class gather_watch : protected future_watch {
   /// Begins. Calls `fail` or `finish` at once when there is nothing to wait for; returns whether any child goes on.
   bool begin() noexcept;
   bool cancel_children(std::string_view reason) noexcept;
-  void each_child(const callable<void(const future_base&)>& visit) const;
+  void each_child(const visitor<const future_base>& visit) const;
 
   /// All have ended. `told` is the one that ended last, now, or null.
   virtual void finish(const future_base* told) noexcept = 0;
@@ -164,7 +164,7 @@ class gather_state final : public typed_future<Results>,
     }
     return this->cancel_children(reason);
   }
-  void each_part(const callable<void(const future_base&)>& visit) const override {
+  void each_part(const visitor<const future_base>& visit) const override {
     this->each_child(visit);
   }
 

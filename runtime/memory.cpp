@@ -58,8 +58,8 @@ void empty_large(free_list& list) noexcept {
 constexpr std::size_t slab_bytes = std::size_t{32} << 10;
 constexpr std::size_t cache_line = 64;
 constexpr std::size_t huge_page = std::size_t{2} << 20;
-constexpr int heap_slabs = 32;        // a program that needs no more takes no huge page
-constexpr std::uint32_t refill = 64;  // single blocks taken at a time
+constexpr std::uint64_t heap_slabs = 32;  // a program that needs no more takes no huge page
+constexpr std::uint32_t refill = 64;      // single blocks taken at a time
 
 constexpr std::size_t block_size(std::size_t index) noexcept { return (index + 1) * pool_granule; }
 constexpr std::uint32_t bound_of(std::size_t index) noexcept {
@@ -85,14 +85,19 @@ class quarry {
   /// Errors: std::bad_alloc.
   void* slab() {
     const guard lock(mutex_);
-    if (from_heap_ < heap_slabs) {
+    if (given_ < heap_slabs) {
       void* const made = ::operator new(slab_bytes, std::align_val_t{cache_line});
-      ++from_heap_;
+      ++given_;
       return made;
     }
     if (left_ == 0) open();
     left_ -= slab_bytes;
+    ++given_;
     return page_ + left_;
+  }
+  std::uint64_t given() noexcept {
+    const guard lock(mutex_);
+    return given_;
   }
 
  private:
@@ -111,7 +116,7 @@ class quarry {
   }
 
   pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-  int from_heap_ = 0;
+  std::uint64_t given_ = 0;  ///< slabs
   char* page_ = nullptr;
   std::size_t left_ = 0;
 };
@@ -159,11 +164,18 @@ class depot {
       full_ = static_cast<batch*>(full_)->following;
     }
     if (single_ == nullptr) cut(index);
+    ++taken_;
     return pop();
   }
   void take_one(void* block) noexcept {
     const guard lock(mutex_);
+    ++returned_;
     push(block);
+  }
+  void add_to(pool_counts& sum) noexcept {
+    const guard lock(mutex_);
+    sum.taken += taken_;
+    sum.returned += returned_;
   }
 
  private:
@@ -198,6 +210,8 @@ class depot {
   free_block* full_ = nullptr;
   free_block* single_ = nullptr;
   free_block* slabs_ = nullptr;
+  std::uint64_t taken_ = 0;  ///< singly
+  std::uint64_t returned_ = 0;
 };
 
 constinit depot depots[pool_classes];
@@ -256,6 +270,12 @@ void disable_pool() noexcept {
   for (std::size_t index = 0; index < pool_classes; ++index)
     depots[index].take_rest(free_lists[index]);
   for (free_list& list : large_lists) empty_large(list);
+}
+
+pool_counts count_pool() noexcept {
+  pool_counts sum{.slabs = slabs.given(), .taken = 0, .returned = 0};
+  for (depot& each : depots) each.add_to(sum);
+  return sum;
 }
 
 }  // namespace troupe::internal

@@ -31,9 +31,7 @@ class shield_state final : public typed_future<T>,
   }
 
   bool cancel(std::string_view reason) noexcept override { return this->end_as_cancelled(reason); }
-  void each_part(const callable<void(const future_base&)>& visit) const override {
-    visit(inner_.base());
-  }
+  void each_part(const visitor<const future_base>& visit) const override { visit(inner_.base()); }
 
  private:
   static void on_done(observer& self) noexcept {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/visitor.hpp>
 
 #include <coroutine>
 #include <source_location>
@@ -35,7 +35,7 @@ class suspension {
   virtual bool retry() noexcept { return true; }
 
   /// Calls `visit` for each future or task that is waited for, for the chain of awaits that debugging shows.
-  virtual void each_awaited(const callable<void(const future_base&)>&) const {}
+  virtual void each_awaited(const visitor<const future_base>&) const {}
   /// Whether the wait goes on until each of those has ended, or one has failed.
   virtual bool waits_for_each() const noexcept { return true; }
   /// What is waited for, in a word or two, for the same: "sleep", "a lock".

@@ -72,7 +72,7 @@ class task_group::exit_wait final : public suspension {
     wake_cancelled();
     return true;
   }
-  void each_awaited(const callable<void(const future_base&)>& visit) const override {
+  void each_awaited(const visitor<const future_base>& visit) const override {
     for (const member* each = group_.first_; each != nullptr; each = each->following)
       visit(each->child);
   }

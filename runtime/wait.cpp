@@ -58,7 +58,7 @@ bool several_wait::cancel() noexcept {
   return true;
 }
 
-void several_wait::each_awaited(const callable<void(const future_base&)>& visit) const {
+void several_wait::each_awaited(const visitor<const future_base>& visit) const {
   for (std::size_t number = 0; number < count(); ++number) {
     if (!target(number).done()) visit(target(number));
   }

@@ -51,7 +51,7 @@ class several_wait final : public suspension, private future_watch, private time
                      std::source_location here = std::source_location::current());
   void await_resume();
   bool cancel() noexcept override;
-  void each_awaited(const callable<void(const future_base&)>& visit) const override;
+  void each_awaited(const visitor<const future_base>& visit) const override;
   bool waits_for_each() const noexcept override {
     return enough_ == return_when::all_completed && limit_ == infinite;
   }

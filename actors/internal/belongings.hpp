@@ -110,7 +110,7 @@ class keyed_timers {
   };
 
   cell& owner_;
-  std::unordered_set<keyed_timer*, hash, same> timers_;
+  std::unordered_set<keyed_timer*, hash, same, pool_allocator<keyed_timer*>> timers_;
 };
 
 /// The messages that an actor has put aside, oldest first.
