@@ -19,7 +19,8 @@ future<void> send_and_wait(cell& target, envelope& item);
 /// How long an ask waits unless it is told otherwise.
 inline constexpr duration default_ask_timeout = std::chrono::seconds(5);
 
-/// Marks a message as urgent: `ref.tell(halt{}, troupe::urgent)`.
+/// Marks a message as urgent: `ref.tell(halt{}, troupe::urgent)`. It comes first, but needs room in a mailbox with a bound like any
+/// other message; without, it is refused, and a dead letter.
 struct urgent_message {};
 inline constexpr urgent_message urgent{};
 
@@ -60,7 +61,8 @@ class actor_ref : public internal::actor_handle {
     }
   }
 
-  /// As `tell`, but handled before all that waits, behind other urgent messages only. A handler in hand is not interrupted.
+  /// As `tell`, but handled before all that waits, behind other urgent messages only. A handler in hand is not interrupted,
+  /// and a full mailbox has no more room for it than for others.
   template <message M>
   void tell(M m, urgent_message) const {
     if constexpr (accepts<P, M>) {

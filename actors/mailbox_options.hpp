@@ -20,7 +20,8 @@ enum class overflow : unsigned char {
 /// How many messages may wait for an actor. Either its class says so,
 ///     static constexpr troupe::mailbox_options mailbox{.capacity = 100, .when_full = troupe::overflow::suspend};
 /// or whoever spawns it, in `spawn_options`. What stops, kills, monitors or supervises an actor is no message and always gets through;
-/// a message that a handler works on waits no more. Messages from other loops count from their arrival.
+/// a message that a handler works on waits no more. Urgent messages need room like others, and are refused where there is none, whatever
+/// the policy. Messages from other loops count from their arrival.
 struct mailbox_options {
   std::size_t capacity = 0;  ///< 0: no bound
   overflow when_full = overflow::reject;

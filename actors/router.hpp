@@ -31,7 +31,9 @@ enum class routing : std::uint8_t {
   least_loaded,  ///< the one with the fewest messages waiting or in hand, in turn where several have as few
 };
 
-/// Left undefined: the compiler names both in the one line that says what is wrong.
+/// Left undefined: the compiler names the message, or both, in the one line that says what is wrong.
+template <class Message>
+struct message_that_is_broadcast_cannot_be_copied;
 template <class Key, class Message>
 struct key_function_of_a_router_does_not_take;
 template <class Key>
@@ -226,10 +228,10 @@ class router {
     if constexpr (!accepts<P, M>) {
       static_cast<void>(sizeof(message_is_not_in_the_protocol<M, P>));
       return 0;
+    } else if constexpr (!std::copy_constructible<M>) {
+      static_cast<void>(sizeof(message_that_is_broadcast_cannot_be_copied<M>));
+      return 0;
     } else {
-      static_assert(
-          std::copy_constructible<M>,
-          "a message that is broadcast is copied for each routee, and this one cannot be");
       return internal::broadcast(checked(), &message, [](const void* given) -> internal::envelope* {
         return new internal::envelope_of<M>(M(*static_cast<const M*>(given)));
       });

@@ -1,10 +1,12 @@
 // Urgent messages, which come before all that waits.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/counts.hpp>
 
 #include "actors/helpers.hpp"
 #include "actors/notary.hpp"
 #include "support/catch.hpp"
 
+#include <functional>
 #include <vector>
 
 using namespace troupe;
@@ -28,6 +30,25 @@ TEST_CASE("urgent messages come before all that waits, in their own order") {
     co_await settle();
     noted.erase(noted.begin(), noted.begin() + 6);
     CHECK(noted == std::vector<int>{20, 22, 21});
+  };
+  testing::run(body());
+}
+
+TEST_CASE("an urgent message for which there is no room is refused, whatever becomes of others") {
+  auto body = []() -> coro<> {
+    std::vector<int> noted;
+    const overflow policy =
+        GENERATE(overflow::reject, overflow::drop_newest, overflow::drop_oldest, overflow::suspend);
+    auto bureau = spawn<notary>(bounded(2, policy), std::ref(noted));
+    bureau.tell(hold{});
+    co_await settle();
+    bureau.tell(note{0});
+    bureau.tell(note{1}, urgent);
+    bureau.tell(note{2}, urgent);
+    CHECK(counts_of_loop().refused_as_full == 1);
+    CHECK(counts_of_loop().dropped == 0);
+    co_await sleep(2s);
+    CHECK(noted == std::vector<int>{1, 0});
   };
   testing::run(body());
 }
