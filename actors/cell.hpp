@@ -226,6 +226,11 @@ class cell : public work {
   bool falling() const noexcept { return falling_; }
   /// Whether a coroutine handler, on_start or on_stop goes on.
   bool busy() const noexcept { return busy_; }
+  /// Whether one goes on for which no message waits.
+  bool works_beside() const noexcept {
+    const cell_extra* const known = known_extra();
+    return known != nullptr && known->beside != 0;
+  }
   /// The handler that has to end before the request is answered; see deadlock.cpp. With the number of its ask, that one is looked for
   /// closely; without, with 0, it may have been answered, and is not touched.
   activity_base* holder_of(const envelope& request, const message_info& info, std::uint64_t number);
@@ -324,10 +329,6 @@ class cell : public work {
   /// Whether all is done that a draining actor still has to do.
   bool drained() const noexcept {
     return draining_ && mailbox_.empty() && !has_urgent() && !has_process() && !works_beside();
-  }
-  bool works_beside() const noexcept {
-    const cell_extra* const known = known_extra();
-    return known != nullptr && known->beside != 0;
   }
   /// Has a message accepted, on the home loop.
   template <void (cell::*Accept)(envelope&) noexcept>

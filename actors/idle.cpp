@@ -52,18 +52,22 @@ void idle_watch::run_turn(work& item) noexcept {
   auto& owner = static_cast<cell&>(item);
   idle_watch& self = owner.kept_already()->idle;
   // A coroutine handler has had its message until now.
-  const bool active = self.was_busy_ || self.has_message();
+  self.active_ = self.was_busy_ || self.has_message();
   owner.retain();  // the turn may be its last
   self.turn_(item);
   self.was_busy_ = owner.busy();
-  if (active) self.last_ = owner.home().time();
+  if (self.active_) self.last_ = owner.home().time();
   owner.release();
+}
+
+void idle_watch::beside_ended() noexcept {
+  if (limit_ != infinite) last_ = owner_.home().time();
 }
 
 void idle_watch::on_due(timer& due) noexcept {
   auto& self = static_cast<idle_watch&>(due);
   const time_point now = self.owner_.home().time();
-  if (self.owner_.busy() || self.has_message()) {
+  if (self.owner_.busy() || self.was_busy_ || self.owner_.works_beside() || self.has_message()) {
     self.arm(now);
   } else if (saturating_add(self.last_, self.limit_) > now) {
     self.arm(self.last_);
@@ -83,10 +87,14 @@ void idle_watch::reached(envelope& place) noexcept {
   self.queued_ = false;
   // Set anew, or taken back, while this lay in the mailbox.
   if (self.limit_ == infinite || self.armed()) return;
-  self.last_ = self.owner_.home().time();
-  self.arm(self.last_);
-  if (self.has_message()) return;  // one has come in between
   cell& owner = self.owner_;
+  const time_point now = owner.home().time();
+  // One has come in between, and may have been handled before this.
+  const bool kept_busy = self.active_ || owner.works_beside() || self.has_message();
+  if (!kept_busy && saturating_add(self.last_, self.limit_) > now) return self.arm(self.last_);
+  self.last_ = now;
+  self.arm(now);
+  if (kept_busy) return;
   if (owner.type().idle == nullptr) {
     owner.request_stop();
     return;

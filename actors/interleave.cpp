@@ -14,6 +14,7 @@ void cell::run_beside(task_base& activity) noexcept {
 
 void cell::beside_ended() noexcept {
   --extra().beside;
+  if (belongings* const known = kept_already()) known->idle.beside_ended();
   if (life_ >= life::stopping) return;
   if (stop_wanted_) {
     pay_attention();  // it may have crashed the actor

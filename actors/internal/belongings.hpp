@@ -140,7 +140,8 @@ class stash_list {
 /// Sees to it that an actor hears when it has had no message for some time.
 ///
 /// While it is set, the cell's turns go through it, which note the time of the last message; when the timer fires, it is armed
-/// again for the rest of the time, or lies down in the mailbox as a place that no handler knows.
+/// again for the rest of the time, or lies down in the mailbox as a place that no handler knows. The time begins with the end of the
+/// last handler: where a coroutine was in hand, that is the turn after it, and until then the timer finds the actor busy.
 /// Threads: the actor's loop.
 class idle_watch final : public timer, public envelope {
  public:
@@ -148,6 +149,8 @@ class idle_watch final : public timer, public envelope {
   /// Errors: std::invalid_argument for nothing or less.
   void set(duration limit);
   void off() noexcept;
+  /// A handler has ended that others ran beside.
+  void beside_ended() noexcept;
 
   static void freed(envelope& place) noexcept;
   static void reached(envelope& place) noexcept;
@@ -164,6 +167,7 @@ class idle_watch final : public timer, public envelope {
   duration limit_ = infinite;
   time_point last_{};      ///< when it last had a message in hand
   bool was_busy_ = false;  ///< at the end of its last turn
+  bool active_ = false;    ///< in this turn, or in its last
   bool queued_ = false;    ///< this lies in the mailbox
 };
 

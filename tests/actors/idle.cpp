@@ -1,11 +1,14 @@
 // Actors that hear when they have had no message for some time.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/interleave.hpp>
+#include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "actors/helpers.hpp"
 #include "support/catch.hpp"
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -88,6 +91,24 @@ std::pair<duration, act> doing(duration when, std::function<void(guest&)> what) 
   return {when, act{std::move(what)}};
 }
 std::pair<duration, say> saying(duration when, int number) { return {when, say{number}}; }
+
+/// Handles several messages side by side.
+struct open_house : actor<protocol<dawdle>> {
+  using interleave = all_messages;
+  explicit open_house(journal& given) : into(given), began(loop::current()->time()) {
+    set_idle_timeout(2s);
+  }
+  coro<> on(dawdle d) {
+    co_await sleep(d.time);
+    note("goes on");
+  }
+  void on_idle() { note("idle"); }
+  void note(const std::string& what) {
+    into.push_back(what + " at " + std::to_string((loop::current()->time() - began) / 1ms));
+  }
+  journal& into;
+  time_point began;
+};
 
 }  // namespace
 
@@ -202,6 +223,73 @@ TEST_CASE(
   testing::run(body());
   CHECK(into == journal{"hears 1 at 3000", "hears 2 at 6000", "idle at 10000", "idle at 14000",
                         "destroyed at 15000"});
+}
+
+TEST_CASE("the idle time begins when a coroutine handler ends, not at the turn after it") {
+  struct patient : actor<protocol<say>> {
+    patient(journal& given, future<void> until) : into(given), end(std::move(until)) {
+      set_idle_timeout(1s);
+    }
+    coro<> on(say) {
+      co_await end;
+      into.push_back("goes on");
+    }
+    void on_idle() { into.push_back("idle"); }
+    journal& into;
+    future<void> end;
+  };
+  journal into;
+  manual_loop driven;
+  std::optional<promise<void>> let_go;
+  actor_ref<protocol<say>> one;
+  auto scene = [&]() -> coro<> {
+    let_go.emplace();
+    one = spawn<patient>(std::ref(into), let_go->get_future());
+    one.tell(say{1});
+    co_return;
+  };
+  auto begun = driven.create_task(scene());
+  driven.advance(5500ms);
+  let_go->set_value();
+  while (into.empty()) driven.step();
+  // Before the actor's next turn: the timer that looks after it.
+  driven->advance(driven.time() + 500ms);
+  driven.advance(999ms);
+  CHECK(into == journal{"goes on"});
+  driven.advance(1s);
+  CHECK(into == journal{"goes on", "idle"});
+  one.kill();
+  driven.run_until_idle();
+}
+
+TEST_CASE("an urgent message that comes before the idle actor's turn keeps it busy") {
+  for (const duration time : {duration(0s), duration(7s)}) {
+    journal into;
+    auto body = [&]() -> coro<> {
+      const time_point begin = loop::current()->time();
+      actor_ref<talking> one;
+      auto at = loop::current()->call_at(begin + 4s, [&] { one.tell(dawdle{time}, urgent); });
+      one = spawn<guest>(std::ref(into), 4s);
+      co_await sleep(11500ms);
+    };
+    testing::run(body());
+    journal expected{"dawdles at 4000", "goes on at 4000", "idle at 8000", "destroyed at 11500"};
+    if (time != 0s) expected = {"dawdles at 4000", "goes on at 11000", "destroyed at 11500"};
+    CHECK(into == expected);
+  }
+}
+
+TEST_CASE("an actor is not idle while handlers go on that others run beside") {
+  journal into;
+  auto body = [&]() -> coro<> {
+    auto one = spawn<open_house>(std::ref(into));
+    one.tell(dawdle{4500ms});
+    one.tell(dawdle{3s});
+    co_await sleep(8s);
+    one.kill();
+  };
+  testing::run(body());
+  CHECK(into == journal{"goes on at 3000", "goes on at 4500", "idle at 6500"});
 }
 
 TEST_CASE("while a coroutine on_idle goes on, messages wait") {
