@@ -197,13 +197,16 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
   if (life_ == life::dead) return;  // and its parent, on another loop, may be reading that
   // Whatever else it is about: it is not to be restarted.
   if (why != exit_reason::kind::stopped) for_good_ = true;
-  if (life_ >= life::stopping || stop_wanted_ || draining_ || resting_) return;
+  if (life_ >= life::stopping || stop_wanted_ || resting_) return;
+  // Of several orders the first says why, and the one with the nearest limit when.
+  if (!draining_) ended_as_ = why;
   draining_ = true;
   gate_ |= gate_closed;
-  ended_as_ = why;
-  if (within != infinite) {
-    extra().drain_limit = home_->call_later(
-        within, [self = any_actor::of(*this), why] { self.cell()->request_stop_now(why); });
+  if (within != infinite && saturating_add(home_->time(), within) < extra().drain_limit.when()) {
+    timer_handle nearest = home_->call_later(within, [self = any_actor::of(*this), as = ended_as_] {
+      self.cell()->request_stop_now(as);
+    });
+    std::exchange(extra().drain_limit, std::move(nearest)).cancel();
   }
   // Not `pay_attention`, which ends what is in hand.
   attention_ = true;

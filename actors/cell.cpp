@@ -53,10 +53,18 @@ std::string cell::condition() const {
   constexpr std::size_t most = 1000;
   const cell_extra* const known = known_extra();
   std::size_t queued = mailbox_.length(most + 1);
-  if (known != nullptr) queued += known->kept_waiting.length(most + 1 - queued);
+  const auto counted = [](std::size_t count) {
+    return count > most ? "over " + std::to_string(most) : std::to_string(count);
+  };
+  if (known != nullptr) {
+    queued += known->kept_waiting.length(most + 1 - queued);
+    queued += known->urgent.length(most + 1 - queued);
+  }
   std::string text =
-      queued > most ? "alive, over " + std::to_string(most) : "alive, " + std::to_string(queued);
-  text += queued == 1 ? " message queued" : " messages queued";
+      "alive, " + counted(queued) + (queued == 1 ? " message queued" : " messages queued");
+  const bool bounded = known != nullptr && known->limits != nullptr;
+  if (const std::size_t parked = bounded ? known->limits->parked.length(most + 1) : 0; parked != 0)
+    text += ", " + counted(parked) + " waiting for room";
   if (known != nullptr && known->in_hand != nullptr)
     text += ", handling " + std::string(known->in_hand->name);
   return text;

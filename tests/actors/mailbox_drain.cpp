@@ -90,6 +90,32 @@ TEST_CASE("an actor told to drain does so, whatever its class says; kill and a c
   testing::run(body());
 }
 
+TEST_CASE("of several limits to drain within, the shortest holds") {
+  const auto drained_after = [](std::vector<duration> limits) {
+    auto body = [&]() -> coro<duration> {
+      std::vector<int> noted;
+      auto bureau = spawn<notary>(std::ref(noted));
+      for (int times = 0; times < 10; ++times) bureau.tell(hold{});
+      const time_point before = loop::current()->time();
+      for (const duration each : limits) {
+        bureau.stop_when_drained(each);
+        co_await sleep(500ms);
+      }
+      const exit_reason why = co_await bureau.stopped();
+      CHECK(why.what() == exit_reason::kind::stopped);
+      co_return loop::current()->time() - before;
+    };
+    return testing::run(body());
+  };
+  CHECK(drained_after({infinite, 2s}) == 2500ms);
+  CHECK(drained_after({5s, 2s}) == 2500ms);
+  CHECK(drained_after({2s, 5s}) == 2s);
+  CHECK(drained_after({2s, infinite}) == 2s);
+  CHECK(drained_after({2s, 3s, 0s}) == 1500ms);
+  CHECK(drained_after({3s, 2500ms, 2s}) == 3s);
+  CHECK(drained_after({infinite, infinite}) == 10s);
+}
+
 TEST_CASE("an actor on another loop is told to drain") {
   auto body = []() -> coro<> {
     std::vector<int> noted;

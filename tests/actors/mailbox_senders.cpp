@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -141,4 +142,28 @@ TEST_CASE("a sender on another loop is slowed down to what the actor takes") {
   CHECK(taken == 2'000);
   // Those that wait, the one in hand, and the one that has just been let in.
   CHECK(most <= 10);
+}
+
+TEST_CASE("an ask that timed out tells what waits in front of the mailbox, in it, and for room") {
+  auto body = []() -> coro<> {
+    std::vector<int> noted;
+    auto bureau = spawn<notary>(bounded(3, overflow::suspend), std::ref(noted));
+    bureau.tell(hold{});
+    co_await settle();
+    bureau.tell(note{1});
+    bureau.tell(tick{}, urgent);
+    auto asked = bureau.ask(total{}, 10ms);
+    std::vector<future<void>> sent;
+    for (int number = 2; number < 4; ++number) sent.push_back(bureau.send(note{number}));
+    const std::string how = co_await ending(std::move(asked));
+    CAPTURE(how);
+    CHECK(how.find("(alive, 3 messages queued, 2 waiting for room, handling ") !=
+          std::string::npos);
+    sent.front().cancel();  // it goes when its turn would have come
+    co_await sleep(2s);
+    auto after = bureau.ask(total{}, 10ms);
+    const int all = co_await after;
+    CHECK(all == 3);
+  };
+  testing::run(body());
 }
