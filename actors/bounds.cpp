@@ -156,7 +156,13 @@ void cell::overflowed(envelope& item, bool lost) noexcept {
   item.info->free(item);
 }
 
-void cell::take_back(envelope& item, const message_info& unwanted) noexcept {
+void cell::take_back(work** link, const message_info& unwanted) noexcept {
+  auto& item = static_cast<envelope&>(**link);
+  if (has_process()) {
+    // It may lie there for ever: nobody comes past it who wants something else.
+    tell_process_of(item);
+    return discard(link);
+  }
   if (counted()) {
     extra().limits->went(*item.info);
     extra().limits->came(unwanted);
@@ -220,7 +226,7 @@ void cell::accept_urgent(envelope& item) noexcept {
   if (closed()) return refuse(item);
   if (counted()) {
     bounds& known = *extra().limits;
-    if (!known.room_for(*item.info)) return overflowed(item, false);
+    if (!item.info->always_fits && !known.room_for(*item.info)) return overflowed(item, false);
     known.came(*item.info);
   }
   extra().urgent.push(item);

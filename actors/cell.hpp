@@ -218,6 +218,8 @@ class cell : public work {
   /// Puts what keeps a place for something of the actor's own behind them, whatever the limit. False when it takes nothing any more;
   /// `item` is the caller's then.
   bool put_last(envelope& item) noexcept;
+  /// Delivers news that its present object has asked for, which do not come to another. On the home loop.
+  void put_news(envelope& item) noexcept;
   /// Takes out of the mailbox what hangs there, and frees it.
   void discard(work** link) noexcept;
   /// The same where it may be the newest, or the mailbox a process's.
@@ -246,8 +248,9 @@ class cell : public work {
   envelope* pop_urgent_beside() noexcept;
   void take_up_waiting() noexcept;
   void end_turn_beside() noexcept;
-  /// A message that waits is not to be handled, and passed over as `unwanted` instead.
-  void take_back(envelope& item, const message_info& unwanted) noexcept;
+  /// The message that hangs there is not to be handled. A turn, which may know the places of others, passes it over as `unwanted`; from
+  /// a process it is taken.
+  void take_back(work** link, const message_info& unwanted) noexcept;
   /// Ends an unhandled message: dead letter for a tell, an error for an ask.
   void refuse(envelope& item) noexcept;
 
@@ -310,6 +313,7 @@ class cell : public work {
   bool stop_supervised(exit_reason::kind why) noexcept;
   void begin_fall() noexcept;
   void rest() noexcept;
+  void drop_news() noexcept;
   void came_up() noexcept;
   /// What `notice` has begun is over, unless a coroutine goes on with it.
   void handled() noexcept;

@@ -19,7 +19,7 @@ namespace troupe::internal {
 /// Sends an `M` made of who has ended and why. A template, for `M` is complete only where somebody understands it.
 template <class M>
 void tell_of_end(cell& to, cell& ended, const exit_reason& why) {
-  to.enqueue(*new envelope_of<M>(M{decltype(M::who)::of(ended), why}));
+  to.put_news(*new envelope_of<M>(M{decltype(M::who)::of(ended), why}));
 }
 
 /// The name of the class in messages to people: its own, unless it has another.

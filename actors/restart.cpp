@@ -10,6 +10,11 @@
 
 namespace troupe::internal {
 
+namespace {
+/// Its address marks what `put_news` has put: news for the object that there is then.
+void news_of_object(work&) noexcept {}
+}  // namespace
+
 void cell::supervised_as(restart when, callable<void(cell&)> construct) {
   supervised_ = true;
   extra().when = when;
@@ -29,7 +34,8 @@ void cell::keep_copy(const envelope& item) noexcept {
     known.tried_before = nullptr;
     return;
   }
-  if (item.is_place() || (item.reply != nullptr && item.reply->withdrawn())) return;
+  if (item.is_place() || item.run == &news_of_object) return;  // the next object asked for no news
+  if (item.reply != nullptr && item.reply->withdrawn()) return;
   try {
     known.copy_in_hand = known.copies->copy(item);
     known.copy_of_ask = item.reply != nullptr;
@@ -156,7 +162,11 @@ void cell::request_fall() noexcept {
 bool cell::stop_supervised(exit_reason::kind why) noexcept {
   // The order has crossed the news of its end: its parent, on another loop, may be reading that.
   if (life_ == life::dead) return true;
-  if (why == exit_reason::kind::stopped) return resting_ || falling_;  // it is down already
+  if (why == exit_reason::kind::stopped) {
+    if (falling_) return true;  // it stops already
+    if (!resting_) return false;
+    if (extra().when == restart::permanent) return true;  // and would come back after this
+  }
   for_good_ = true;
   if (!resting_ && !falling_) return false;
   // Its last reason is what its monitors should hear.
@@ -181,7 +191,24 @@ void cell::begin_fall() noexcept {
   advance_stop();
 }
 
+void cell::put_news(envelope& item) noexcept {
+  item.run = &news_of_object;
+  enqueue(item);
+}
+
+void cell::drop_news() noexcept {
+  take_up_waiting();
+  for (work** link = mailbox_.first_link(); *link != nullptr;) {
+    if ((*link)->run == &news_of_object) {
+      discard(link);
+    } else {
+      link = &(*link)->next;
+    }
+  }
+}
+
 void cell::rest() noexcept {
+  drop_news();  // the next object has set neither monitor nor link
   falling_ = fall_ordered_ = stop_wanted_ = on_stop_done_ = in_on_start_ = false;
   constructed_ = false;
   if (draining_) {

@@ -189,11 +189,11 @@ class monitor_watch final : public watcher, public work, public pooled {
   void cancel() noexcept {
     if (!std::exchange(active_, false)) {
       observer_.take_up_waiting();
-      observer_.messages().for_each([this](envelope& item) {
-        if (item.info != &envelope_of<down>::type) return;
-        if (static_cast<envelope_of<down>&>(item).message.monitor == handle())
-          observer_.take_back(item, unwanted_down);
+      work** const told = observer_.messages().find([this](const envelope& item) {
+        return item.info == &envelope_of<down>::type &&
+               static_cast<const envelope_of<down>&>(item).message.monitor == handle();
       });
+      if (told != nullptr) observer_.take_back(told, unwanted_down);
       return;
     }
     observer_.remove_monitor(*this);
@@ -217,7 +217,7 @@ class monitor_watch final : public watcher, public work, public pooled {
     auto& self = static_cast<monitor_watch&>(item);
     if (std::exchange(self.active_, false)) {
       self.observer_.remove_monitor(self);
-      self.observer_.enqueue(
+      self.observer_.put_news(
           *new envelope_of<down>(down{any_actor::of(self.target_), self.why_, self.handle()}));
       self.let_go();
     }

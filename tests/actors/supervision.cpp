@@ -243,3 +243,40 @@ TEST_CASE("a child is stopped for good by its supervisor, and restarted by hand 
   };
   testing::run(body(), &log);
 }
+
+TEST_CASE("a child that rests is started again after a kill, and after a stop if it is permanent") {
+  for (const restart when : {restart::permanent, restart::transient}) {
+    for (const bool kill : {false, true}) {
+      CAPTURE(static_cast<int>(when), kill);
+      failure_log log;
+      journal notes;
+      auto body = [&]() -> coro<> {
+        const supervision rules{.delay = {.first = 10s, .jitter = 0}};
+        auto boss =
+            spawn<leader>(std::ref(notes), rules, std::vector<child_options>(1, kind_of(when)));
+        const team workers = co_await boss.ask(refs_of{});
+        workers[0].tell(fall{});
+        co_await settle();
+        auto asked = workers[0].ask(count_up{}, infinite);
+        if (kill) {
+          workers[0].kill();
+        } else {
+          workers[0].stop();
+        }
+        co_await settle();
+        if (kill || when == restart::permanent) {
+          const int count = co_await asked;
+          CHECK(count == 1);
+          CHECK(notes == journal{"+a", "-a", "+a"});
+        } else {
+          CHECK_THROWS_AS(co_await asked, actor_dead);
+          const exit_reason why = co_await workers[0].stopped();
+          CHECK(why.what() == exit_reason::kind::crashed);
+          co_await sleep(1min);
+          CHECK(notes == journal{"+a", "-a"});
+        }
+      };
+      testing::run(body(), &log);
+    }
+  }
+}
