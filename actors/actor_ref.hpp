@@ -75,7 +75,8 @@ class actor_ref : public internal::actor_handle {
 
   /// Sends `m`; the future is done when it lies in the mailbox, for which it may have to wait where that has a bound with
   /// `overflow::suspend`. This is how a sender is slowed down to what the actor can take.
-  /// Errors, at the await: `mailbox_full`, `actor_dead`. Errors: `invalid_state` when no loop runs on this thread.
+  /// Errors, at the await: `mailbox_full`, `actor_dead`; `ask_deadlock`, as for an ask: the room is made only when this handler has ended.
+  /// Errors: `invalid_state` when no loop runs on this thread.
   /// Cancel: takes the message back as long as it waits for room.
   /// Cost: two pooled allocations.
   template <message M>

@@ -21,8 +21,7 @@ namespace {
 
 failed_ask about(const open_ask& ask) {
   const cell& target = ask.target();
-  return {
-      target.description(), std::string(ask.request().info->name), target.condition(), {}, &ask};
+  return {target.description(), std::string(ask.message_type().name), target.condition(), {}, &ask};
 }
 
 std::exception_ptr timeout_of(const open_ask& asked) {
@@ -32,7 +31,7 @@ std::exception_ptr timeout_of(const open_ask& asked) {
   const open_ask& last = asked.standing();
   if (&last != &asked) {
     text += "; it was delegated to " + last.target().description() + " as " +
-            std::string(last.request().info->name) + " (" + last.target().condition() + ")";
+            std::string(last.message_type().name) + " (" + last.target().condition() + ")";
   }
   ask.waited = asked.limit();
   return std::make_exception_ptr(ask_timeout(std::move(ask), text));
@@ -54,7 +53,7 @@ std::exception_ptr stopped_error(const open_ask& dropped) {
 }
 
 namespace {
-/// Of a request, or of a message that only waits for room: that is no ask, but fails in the same words.
+/// Of a request or a send, or of what only passes one on: that is no ask, but fails in the same words.
 failed_ask about(const cell& target, const envelope& refused) {
   if (const open_ask* const asked = refused.reply->as_ask()) return about(*asked);
   failed_ask ask;

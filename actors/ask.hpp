@@ -111,6 +111,7 @@ class ask_state : public typed_future<reply_of<M>>,
   }
 
   envelope& request() noexcept override { return request_; }
+  const message_info& message_type() const noexcept override { return *request_.info; }
   envelope& request_envelope() noexcept { return request_; }
   future_base& answer_to_come() noexcept override { return *this; }
   void end_with(std::exception_ptr error) noexcept override {

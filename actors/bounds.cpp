@@ -244,43 +244,4 @@ void cell::accept_sent(envelope& item) noexcept {
   }
 }
 
-bool sending::cancel(std::string_view reason) noexcept {
-  if (!end_as_cancelled(reason)) return false;
-  withdrawn_.store(true, std::memory_order_relaxed);
-  return true;
-}
-
-bool sending::admitted(envelope& item) noexcept {
-  if (withdrawn()) {
-    fail(nullptr);
-    return false;
-  }
-  item.reply = nullptr;
-  arrived_.set_value();
-  deliver();
-  return true;
-}
-
-void sending::fail(std::exception_ptr error) noexcept {
-  sent_->reply = nullptr;
-  sent_->info->free(*sent_);
-  arrived_.set_error(std::move(error));
-  deliver();
-}
-
-future<void> send_and_wait(cell& target, envelope& item) {
-  struct freed_unless_sent {
-    ~freed_unless_sent() {
-      if (left != nullptr) left->info->free(*left);
-    }
-    envelope* left;
-  } unsent{&item};
-  auto* const made = new sending(running_loop("send"), item);
-  unsent.left = nullptr;
-  future<void> result(*made);
-  item.reply = made;
-  target.enqueue_sent(item);
-  return result;
-}
-
 }  // namespace troupe::internal

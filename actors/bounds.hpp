@@ -3,18 +3,11 @@
 #include <troupe/actors/envelope.hpp>
 #include <troupe/actors/mailbox_options.hpp>
 #include <troupe/actors/message_queue.hpp>
-#include <troupe/runtime/future.hpp>
-#include <troupe/runtime/memory.hpp>
 
-#include <atomic>
 #include <cstddef>
-#include <exception>
-#include <string_view>
 #include <vector>
 
 namespace troupe::internal {
-
-class cell;
 
 /// The limits of one mailbox, and those who wait for room in it. Only actors with limits have one.
 /// Threads: its actor's loop.
@@ -54,24 +47,6 @@ class bounds : public pooled {
   std::size_t queued_ = 0;
   bool warned_ = false;
   std::vector<limited, pool_allocator<limited>> limited_;
-};
-
-/// The future of a `send`: done when the message is in the mailbox. Two own it: its handles, and the message until then.
-class sending final : public arriving<void>, public reply_slot, public pooled {
- public:
-  sending(loop& home, envelope& sent) noexcept : arriving<void>(home), sent_(&sent) {}
-
-  bool cancel(std::string_view reason) noexcept override;
-  bool withdrawn() const noexcept override { return withdrawn_.load(std::memory_order_relaxed); }
-  bool admitted(envelope& item) noexcept override;
-  void fail(std::exception_ptr error) noexcept override;
-
- private:
-  ~sending() = default;
-  void destroy() noexcept override { delete this; }
-
-  envelope* sent_;
-  std::atomic<bool> withdrawn_{false};
 };
 
 }  // namespace troupe::internal

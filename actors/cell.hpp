@@ -34,6 +34,7 @@ namespace troupe::internal {
 class activity_base;
 class actor_roots;
 class trace;
+struct awaited_request;
 
 /// What the runtime keeps of an actor: count, home loop, mailbox, family, life. The user's object follows it in the same
 /// block.
@@ -226,6 +227,11 @@ class cell : public work {
   void take_out(work** link) noexcept;
   /// Whether it is taken down for a restart.
   bool falling() const noexcept { return falling_; }
+  /// Whether it is a process whose coroutine goes on.
+  bool has_process() const noexcept {
+    const cell_extra* const known = known_extra();
+    return known != nullptr && known->process != nullptr;
+  }
   /// Whether a coroutine handler, on_start or on_stop goes on.
   bool busy() const noexcept { return busy_; }
   /// Whether one goes on for which no message waits.
@@ -233,9 +239,9 @@ class cell : public work {
     const cell_extra* const known = known_extra();
     return known != nullptr && known->beside != 0;
   }
-  /// The handler that has to end before the request is answered; see deadlock.cpp. With the number of its ask, that one is looked for
-  /// closely; without, with 0, it may have been answered, and is not touched.
-  activity_base* holder_of(const envelope& request, const message_info& info, std::uint64_t number);
+  /// The handler or process that has to end, or go on, before the request is answered or has room; see deadlock.cpp. With the number of
+  /// its ask, that one is looked for closely; without, with 0, it may have been answered, and is not touched.
+  activity_base* holder_of(const awaited_request& sought);
 
   // Of classes that interleave; see interleave.hpp. While a handler waits, `scheduled_` is true only in the ready chain.
   /// Runs a handler for which no message waits.
@@ -373,10 +379,6 @@ class cell : public work {
   void begin_stop() noexcept;
   void advance_stop() noexcept;
   void run_on_stop() noexcept;
-  bool has_process() const noexcept {
-    const cell_extra* const known = known_extra();
-    return known != nullptr && known->process != nullptr;
-  }
   void end_process_turn_slowly(process_state how) noexcept;
   /// Asks the coroutine of a process to end.
   void stop_process() noexcept;

@@ -1,7 +1,8 @@
 // The search for circles of handlers that wait for each other's answers; docs/decisions/0016.
 //
-// What waits is an activity: the coroutine of a handler. It waits for the open asks that it awaits, each of them for the activity
-// that has its request in hand, or behind which the request is queued. A circle is closed by the ask that was seen to be awaited
+// What waits is an activity: the coroutine of a handler, or of a process. It waits for the open asks that it awaits, each of them for
+// the activity that has its request in hand, or behind which the request is queued; a send, which is an open ask too, for the one behind
+// which its message waits for room. A process has nothing in hand: who answers what it has received is not known. A circle is closed by the ask that was seen to be awaited
 // last, the one with the highest number, and only that one's search ends well. The search follows the asks from loop to loop. Where
 // it comes back to the ask that it set out from, it goes the same way once more and looks closely: an ask that was open and awaited
 // both times was so all the time between, hence there was a moment, between the two rounds, when all of them were.
@@ -15,6 +16,7 @@
 #include <troupe/actors/bounds.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/process_core.hpp>
 #include <troupe/runtime/awaiting.hpp>
 #include <troupe/runtime/memory.hpp>
 
@@ -39,7 +41,9 @@ struct step {
   const envelope* request;  ///< what stands for the ask: its own, or what it was delegated as
   const message_info* info;
   cell* target;
-  bool queued = false;  ///< nobody has begun with the request
+  bool for_room;
+  bool queued = false;      ///< nobody has begun with the request
+  bool by_process = false;  ///< who asks is one
   std::string text = {};
 };
 
@@ -113,8 +117,8 @@ class search final : public work, public pooled {
   void go_on(open_ask& through) {
     open_ask& standing = through.standing();
     if (&standing != &through) standing.set_number(through.number());
-    way_.push_back({&through, through.number(), &standing.request(), standing.request().info,
-                    &standing.target()});
+    way_.push_back({&through, through.number(), &standing.request(), &standing.message_type(),
+                    &standing.target(), standing.only_for_room()});
     standing.target().retain();
     at_ = way_.size() - 1;
   }
@@ -171,7 +175,8 @@ list_of<open_ask*> awaited_by(activity_base& waiting) {
 /// The activity that has to end before the request is answered: the one that has it in hand or, as far as can be told at a
 /// glance, the one that keeps it in the queue. `closely` looks whether it is there.
 activity_base* holder_of(const step& asked, bool closely) {
-  return asked.target->holder_of(*asked.request, *asked.info, closely ? asked.number : 0);
+  return asked.target->holder_of(
+      {*asked.request, *asked.info, closely ? asked.number : 0, asked.for_room});
 }
 
 void search::explore(std::unique_ptr<search> self, searches& todo) {
@@ -224,13 +229,14 @@ bool search::note_step(activity_base& from) {
   const open_ask* const asked = find(now, from);
   if (asked == nullptr) return false;
   const envelope* const hand = from.in_hand();
+  now.by_process = from.owner().has_process();
   if (hand != nullptr) {
-    now.text = "handling " + std::string(hand->info->name);
-  } else {
-    now.text = from.owner().state() == cell::life::stopping ? "in on_stop" : "in on_start";
+    now.text = "handling " + std::string(hand->info->name) + " ";
+  } else if (!now.by_process) {
+    now.text = from.owner().state() == cell::life::stopping ? "in on_stop " : "in on_start ";
   }
-  now.text += " asks " + asked->target().description() + " (" +
-              std::string(asked->request().info->name) + ")";
+  now.text += (now.for_room ? "waits for room to send " : "asks ") + asked->target().description() +
+              " (" + std::string(asked->message_type().name) + ")";
   if (now.request != &asked->request())
     now.text +=
         ", delegated to " + now.target->description() + " (" + std::string(now.info->name) + ")";
@@ -301,8 +307,8 @@ void search::fail_other(std::unique_ptr<search> self, searches& todo) {
 
 void search::fail(open_ask& closing, std::size_t at) const {
   const cell& target = closing.target();
-  failed_ask ask{target.description(), std::string(closing.request().info->name),
-                 target.condition(), closing.waited(), &closing};
+  failed_ask ask{target.description(), std::string(closing.message_type().name), target.condition(),
+                 closing.waited(), &closing};
   // Who asks in a step is who was asked in the one before.
   std::string text =
       "deadlock: " + way_[(at + way_.size() - 1) % way_.size()].target->description();
@@ -310,8 +316,8 @@ void search::fail(open_ask& closing, std::size_t at) const {
     const step& each = way_[(at + count) % way_.size()];
     text += (count == 0 ? " " : ", which ") + each.text;
   }
-  text += way_.size() == 1 ? ", which waits for this handler to end"
-                           : ", which waits for the first handler to end";
+  text += way_.size() == 1 ? ", which waits for this " : ", which waits for the first ";
+  text += way_[at].by_process ? "process to receive" : "handler to end";
   closing.end_with(std::make_exception_ptr(ask_deadlock(std::move(ask), text)));
 }
 
@@ -358,25 +364,34 @@ bool is_same(const envelope& held, std::uint64_t number) noexcept {
 }
 }  // namespace
 
-activity_base* cell::holder_of(const envelope& request, const message_info& info,
-                               std::uint64_t number) {
+activity_base* cell::holder_of(const awaited_request& sought) {
   cell_extra* const known = known_extra();
   if (known == nullptr || life_ == life::dead) return nullptr;
-  auto* const exclusive = dynamic_cast<activity_base*>(known->at_work);
-  if (exclusive != nullptr && exclusive->in_hand() == &request)
-    return number == 0 || is_same(request, number) ? exclusive : nullptr;
-  if (class_->interleaves != nullptr && class_->interleaves(info)) {
+  auto* const exclusive =
+      dynamic_cast<activity_base*>(has_process() ? &known->process->body() : known->at_work);
+  const envelope* const request = &sought.request;
+  if (exclusive != nullptr && exclusive->in_hand() == request)
+    return sought.number == 0 || is_same(*request, sought.number) ? exclusive : nullptr;
+  const auto is_interleaved = [this](const envelope& each) noexcept {
+    return class_->interleaves(*each.info);
+  };
+  if (class_->interleaves != nullptr && sought.for_room) {
+    // Those are handled while the others wait, and make room.
+    if (mailbox_.find(is_interleaved) != nullptr || known->urgent.find(is_interleaved) != nullptr)
+      return nullptr;
+  } else if (class_->interleaves != nullptr && class_->interleaves(sought.info)) {
     activity_base* beside = nullptr;
     known->tasks.for_each([&](task_base& each) {
       auto* const other = dynamic_cast<activity_base*>(&each);
-      if (other != nullptr && other->in_hand() == &request) beside = other;
+      if (other != nullptr && other->in_hand() == request) beside = other;
     });
-    return beside != nullptr && (number == 0 || is_same(request, number)) ? beside : nullptr;
+    return beside != nullptr && (sought.number == 0 || is_same(*request, sought.number)) ? beside
+                                                                                         : nullptr;
   }
-  if (exclusive == nullptr || number == 0) return exclusive;
+  if (exclusive == nullptr || sought.number == 0) return exclusive;
   bool queued = false;
   const auto look = [&](const envelope& each) {
-    queued |= &each == &request && is_same(each, number);
+    queued |= &each == request && is_same(each, sought.number);
   };
   mailbox_.for_each(look);
   known->kept_waiting.for_each(look);

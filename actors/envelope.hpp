@@ -36,7 +36,7 @@ class reply_slot {
   virtual bool admitted([[maybe_unused]] envelope& item) noexcept { return true; }
   /// Destroys the request, which was withdrawn before anybody began with it. Called once, instead of an answer.
   virtual void skip() noexcept { fail(nullptr); }
-  /// It as an ask; null for what only waits for room.
+  /// It as what waits for an answer, or for room; null for what only passes a message on.
   virtual const open_ask* as_ask() const noexcept { return nullptr; }
 
  protected:

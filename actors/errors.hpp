@@ -81,7 +81,8 @@ struct ask_timeout : internal::ask_error_as<timeout_error> {
   using ask_error_as::ask_error_as;
 };
 
-/// The ask has closed a circle of actors whose handlers wait for each other's answers: none could ever come. What it says names each.
+/// The ask, or send, has closed a circle of actors whose handlers, or processes, wait for each other's answers or for room in each other's
+/// mailboxes: none could ever come. What it says names each.
 struct ask_deadlock : internal::ask_error_as<std::runtime_error> {
   using ask_error_as::ask_error_as;
 };

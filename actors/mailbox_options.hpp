@@ -14,7 +14,10 @@ enum class overflow : unsigned char {
   reject,       ///< the new one is refused: `send` throws `mailbox_full`
   drop_newest,  ///< the new one is lost: `send` is none the wiser
   drop_oldest,  ///< the one that has waited longest is lost, and the new one takes its room
-  suspend,  ///< `send` and asks wait for room, in their order; a tell, which cannot wait, is refused
+  /// `send` and asks wait for room, in their order; a tell, which cannot wait, is refused. What waits for room is in no mailbox yet: a
+  /// process that receives only some types does not find it, and while others fill the mailbox no room is made, so the two may wait for
+  /// each other for ever. Limits of the types that it leaves there prevent that, or a receive of all.
+  suspend,
 };
 
 /// How many messages may wait for an actor. Either its class says so,

@@ -15,7 +15,8 @@ class future_base;
 
 namespace internal {
 
-/// One ask, whatever its types: time limit, withdrawal, and what the search for deadlocks has to know of it.
+/// One ask, whatever its types, or a send that waits for room: time limit, withdrawal, and what the search for deadlocks has to know
+/// of it.
 ///
 /// Threads: the asker's loop, except where another is named.
 class open_ask : public reply_slot, public lazy_timer {
@@ -40,6 +41,9 @@ class open_ask : public reply_slot, public lazy_timer {
   /// The request, as it lay in the mailbox; its message may have been moved from.
   virtual envelope& request() noexcept = 0;
   const envelope& request() const noexcept { return const_cast<open_ask*>(this)->request(); }
+  virtual const message_info& message_type() const noexcept = 0;
+  /// Whether it is a send, which has ended when its message lies in the mailbox.
+  virtual bool only_for_room() const noexcept { return false; }
   virtual future_base& answer_to_come() noexcept = 0;
   /// Ends the ask for the asker, who still waits, and withdraws the request.
   virtual void end_with(std::exception_ptr error) noexcept = 0;

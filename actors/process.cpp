@@ -1,6 +1,7 @@
 #include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/process.hpp>
 
+#include <troupe/actors/activity.hpp>
 #include <troupe/actors/open_ask.hpp>
 
 #include <exception>
@@ -11,12 +12,14 @@
 namespace troupe::internal {
 
 /// The task that a process is.
-class process_task final : public typed_task<void> {
+class process_task final : public typed_task<void>, public activity_base {
  public:
   process_task(process_core& core, coro<> body)
       : typed_task<void>(core.cell().home(), std::move(body), {.name = core.cell().name()},
                          std::source_location()),
+        activity_base(core.cell(), nullptr),
         core_(core) {}
+  const task_base& as_activity() const noexcept override { return *this; }
   process_core& core() const noexcept { return core_; }
 
  private:

@@ -46,7 +46,8 @@ class mailbox final : private internal::process_core {
 
   /// `co_await` gives the oldest message, of any type or of those that are named.
   /// Errors: `invalid_state` outside the process. Cancel: takes no message. Once the process is told to stop a receive always ends so.
-  /// Cost: no allocation. A message that was passed over is looked at again only by a receive of other types.
+  /// Cost: no allocation. A message that was passed over is looked at again only by a receive of other types. In a mailbox with a bound
+  /// it keeps its room: full of such messages it lets in none that is wanted (see `overflow::suspend`).
   [[nodiscard]] auto receive() noexcept { return receiving<internal::receive_wait, Ms...>(); }
   template <message M, message... More>
   [[nodiscard]] auto receive() noexcept {

@@ -234,8 +234,8 @@ class ask_watch final : public observer, private loop_bound, public pooled {
 
 void tell_of_sending(trace& by, envelope& item, cell& to, bool posted) noexcept {
   if (item.is_place()) return;
-  open_ask* const ask =
-      item.reply != nullptr ? const_cast<open_ask*>(item.reply->as_ask()) : nullptr;
+  open_ask* ask = item.reply != nullptr ? const_cast<open_ask*>(item.reply->as_ask()) : nullptr;
+  if (ask != nullptr && ask->only_for_room()) ask = nullptr;
   const bool comes_from_here = ask == nullptr || &ask->answer_to_come().home() == loop::current();
   if (ask != nullptr && comes_from_here && ask->answer_to_come().done()) return;
   trace::message* const known = by.begin(item, posted, comes_from_here);
