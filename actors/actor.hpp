@@ -1,12 +1,11 @@
 #pragma once
 
+#include <troupe/actors/actor_family.hpp>
 #include <troupe/actors/idle.hpp>
 #include <troupe/actors/link.hpp>
 #include <troupe/actors/monitor.hpp>
-#include <troupe/actors/process_function.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/actors/stash.hpp>
-#include <troupe/actors/supervise.hpp>
 #include <troupe/actors/timers.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/task.hpp>
@@ -18,11 +17,6 @@
 #include <utility>
 
 namespace troupe {
-
-namespace internal {
-template <class Factory>
-class supervised_task;
-}
 
 /// The base of an actor class: a class with a mailbox, whose public `on(M)` is called for each message, one at a time.
 ///
@@ -45,7 +39,7 @@ class supervised_task;
 /// or as `coro<>`; they must be public.
 /// Threads: everything runs on the actor's loop. Its state needs no lock.
 template <class P>
-class actor {
+class actor : protected internal::actor_family {
  public:
   using protocol_type = P;
   using actor_type = actor;
@@ -59,7 +53,7 @@ class actor {
   void on_idle() { stop(); }
 
  protected:
-  actor() : cell_(internal::taken_cell()) {}
+  actor() : actor_family(internal::taken_cell()) {}
   ~actor() = default;
 
   /// A ref of this actor, to be passed on.
@@ -70,61 +64,6 @@ class actor {
 
   /// Stops this actor when a plain handler in hand has ended; a coroutine handler is cancelled at its next await.
   void stop() noexcept { cell_.request_stop(); }
-
-  /// Starts a child: it stops before this actor does.
-  template <class A, class... Args>
-    requires(!internal::starts_with_option<Args...>)
-  actor_ref<typename A::protocol_type> spawn(Args&&... args) {
-    return internal::spawn_here<A>(&cell_, nullptr, std::forward<Args>(args)...);
-  }
-  template <class A, class... Args>
-  actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args) {
-    return internal::spawn_placed<A>(&cell_, options, std::forward<Args>(args)...);
-  }
-  template <class A, class... Args>
-  actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
-    return internal::spawn_placed<A>(&cell_, {.name = {}, .on = on, .mailbox = {}},
-                                     std::forward<Args>(args)...);
-  }
-
-  /// Starts a process (see <troupe/actors/process.hpp>) as a child.
-  template <internal::process_function F, class... Args>
-  auto spawn(F function, Args&&... args) {
-    return spawn_process(&cell_, std::move(function), std::forward<Args>(args)...);
-  }
-  template <internal::process_function F, class... Args>
-  auto spawn(spawn_options options, F function, Args&&... args) {
-    return spawn_process_placed(&cell_, options, std::move(function), std::forward<Args>(args)...);
-  }
-  template <internal::process_function F, class... Args>
-  auto spawn(place on, F function, Args&&... args) {
-    return spawn_process_placed(&cell_, spawn_options{.name = {}, .on = on, .mailbox = {}},
-                                std::move(function), std::forward<Args>(args)...);
-  }
-
-  /// How this actor supervises its children (supervision.hpp), from now on. In its constructor, best.
-  void supervise_as(const supervision& rules) { internal::supervise_as(cell_, rules); }
-  /// Starts a child that is restarted when it falls, by the rules in supervision.hpp. Its arguments are copied for each start.
-  /// Errors: as of `spawn`.
-  template <class A, class... Args>
-  actor_ref<typename A::protocol_type> supervise(const child_options& options, Args&&... args) {
-    return internal::supervise<A>(cell_, options, std::forward<Args>(args)...);
-  }
-  template <internal::process_function F, class... Args>
-  auto supervise(const child_options& options, F function, Args&&... args) {
-    return supervise_process(cell_, options, std::move(function), std::forward<Args>(args)...);
-  }
-  /// The same for a coroutine: `factory()` gives a `coro<>` that is run, and made anew when it has thrown or, for a permanent child,
-  /// returned.
-  template <std::invocable Factory>
-  any_actor supervise_task(const child_options& options, Factory factory) {
-    return internal::supervise<internal::supervised_task<Factory>>(cell_, options,
-                                                                   std::move(factory));
-  }
-  /// Stops a child for good, whatever its kind. Does nothing when it is no child of this actor.
-  void stop_child(const any_actor& child) noexcept { internal::stop_child(cell_, child); }
-  /// Takes a supervised child down and starts it anew. That is not counted as a fall.
-  void restart_child(const any_actor& child) { internal::restart_child(cell_, child); }
 
   /// Ends this actor as a handler does that throws: its supervisor decides, its monitors hear of `error`.
   void crash_with(const std::exception_ptr& error) noexcept { cell_.crash(error); }
@@ -204,9 +143,6 @@ class actor {
     return internal::make_task(cell_.home(), cell_.tasks(), std::move(body), options,
                                options.eager || cell_.home().eager_tasks(), created_at);
   }
-
- private:
-  internal::cell& cell_;
 };
 
 namespace internal {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/actors/actor.hpp>
 #include <troupe/actors/process_core.hpp>
 #include <troupe/actors/process_function.hpp>
 #include <troupe/actors/process_mailbox.hpp>

@@ -1,11 +1,10 @@
 #pragma once
 
+#include <troupe/actors/actor_family.hpp>
 #include <troupe/actors/link.hpp>
 #include <troupe/actors/monitor.hpp>
 #include <troupe/actors/process_core.hpp>
-#include <troupe/actors/process_function.hpp>
 #include <troupe/actors/received.hpp>
-#include <troupe/actors/spawn.hpp>
 
 #include <optional>
 #include <source_location>
@@ -40,7 +39,7 @@ class process_object;
 /// Life: of the process, which `spawn` makes. Threads: the process itself, on its loop: a receive in another task, such as one of
 /// `create_task` or `gather`, throws `invalid_state`, for a message that it had taken could be lost with it.
 template <class... Ms>
-class mailbox final : private internal::process_core {
+class mailbox final : private internal::process_core, public internal::actor_family {
  public:
   using protocol_type = protocol<Ms...>;
 
@@ -80,35 +79,6 @@ class mailbox final : private internal::process_core {
   /// "troupe::process<ping, stop> 'savings'", for messages to people.
   std::string description() const { return cell().description(); }
 
-  /// Starts a child, which stops once this process has ended.
-  template <class A, class... Args>
-    requires(!internal::starts_with_option<Args...>)
-  actor_ref<typename A::protocol_type> spawn(Args&&... args) {
-    return internal::spawn_here<A>(&cell(), nullptr, std::forward<Args>(args)...);
-  }
-  template <class A, class... Args>
-  actor_ref<typename A::protocol_type> spawn(spawn_options options, Args&&... args) {
-    return internal::spawn_placed<A>(&cell(), options, std::forward<Args>(args)...);
-  }
-  template <class A, class... Args>
-  actor_ref<typename A::protocol_type> spawn(place on, Args&&... args) {
-    return internal::spawn_placed<A>(&cell(), {.name = {}, .on = on, .mailbox = {}},
-                                     std::forward<Args>(args)...);
-  }
-  template <internal::process_function F, class... Args>
-  auto spawn(F function, Args&&... args) {
-    return spawn_process(&cell(), std::move(function), std::forward<Args>(args)...);
-  }
-  template <internal::process_function F, class... Args>
-  auto spawn(spawn_options options, F function, Args&&... args) {
-    return spawn_process_placed(&cell(), options, std::move(function), std::forward<Args>(args)...);
-  }
-  template <internal::process_function F, class... Args>
-  auto spawn(place on, F function, Args&&... args) {
-    return spawn_process_placed(&cell(), spawn_options{.name = {}, .on = on, .mailbox = {}},
-                                std::move(function), std::forward<Args>(args)...);
-  }
-
   /// Has this process sent a `down`, which its mailbox has to name, when `who` has ended, at once if it is dead.
   monitor_handle monitor(const any_actor& who) {
     if constexpr (accepts<protocol_type, down>) {
@@ -134,7 +104,7 @@ class mailbox final : private internal::process_core {
  private:
   template <class, class, class...>
   friend class internal::process_object;
-  mailbox() = default;
+  mailbox() noexcept : actor_family(cell()) {}
 
   template <class... Wanted>
   static constexpr const internal::wanted_messages& wanted() {

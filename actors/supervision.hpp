@@ -9,8 +9,8 @@
 
 namespace troupe {
 
-// Supervision. Any actor can supervise children: it starts them by `supervise` instead of `spawn`, and what they do when they fall is
-// decided by these rules, on its loop, outside its mailbox. The words and rules are Erlang/OTP's; what differs is said.
+// Supervision. Any actor, a process by its mailbox, can supervise children: it starts them by `supervise` instead of `spawn`, and what
+// they do when they fall is decided by these rules, on its loop, outside its mailbox. The words and rules are Erlang/OTP's; what differs is said.
 //
 // A *fall* is an end that is to be followed by a restart. Whether an end is one, depends on the kind of the child and on its reason:
 //
