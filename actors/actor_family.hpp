@@ -21,7 +21,7 @@ template <class Factory>
 class supervised_task;
 
 /// What an actor can do with its children: the same for classes of actors and for processes.
-/// Its name, which every class of actors inherits, is one that users do not give to theirs. Threads: the actor's loop.
+/// Its name is known inside of every class of actors, so it is one that no user has for something else. Threads: the actor's loop.
 class actor_family {
  public:
   actor_family(const actor_family&) = delete;

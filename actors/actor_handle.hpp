@@ -50,7 +50,8 @@ class actor_handle {
   future<exit_reason> stopped() const { return when_stopped(checked()); }
 
   /// The future of its readiness, done when its on_start has ended, at once if that is long ago; of a restart, when it goes on.
-  /// Errors, at the await: what it crashed with before that; `actor_dead` when it has ended otherwise. Errors: `invalid_state` when no
+  /// Errors, at the await: what it crashed with before that; `actor_dead` when it has ended otherwise. One that was ready, and has ended
+  /// since, gives these too. Errors: `invalid_state` when no
   /// loop runs on this thread. Cancel: leaves the actor alone.
   future<void> started() const { return when_started(checked()); }
 

@@ -15,6 +15,8 @@ struct dead_letter;
 namespace troupe::internal {
 
 class trace;
+template <class T>
+class counted;
 
 /// The actors of one loop that have no parent, and what the loop counts about its actors.
 class actor_roots final : public loop_service {
@@ -61,6 +63,7 @@ class actor_roots final : public loop_service {
   trace* traced_by = nullptr;  ///< counted; see trace.hpp
   /// Has it trace this loop, or nobody when it is null.
   void trace_by(trace* by) noexcept;
+  counted<trace> counted_trace() const noexcept;
 
  private:
   static void find();

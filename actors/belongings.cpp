@@ -48,15 +48,14 @@ bool cell::put_last(envelope& item) noexcept {
 void cell::take_out(work** link) noexcept {
   // A turn that goes on up to what was the newest would not meet it any more, so it ends with the message in hand.
   attention_ = true;
-  envelope& item = mailbox_.take(link);
-  if (counted()) taken(item);
-  tell_process_of(item);
-  item.info->free(item);
+  tell_process_of(static_cast<envelope&>(**link));
+  discard(link);
 }
 
 void cell::discard(work** link) noexcept {
   envelope& item = mailbox_.take(link);
   if (counted()) taken(item);
+  if (traced()) trace_lost(item);
   item.info->free(item);
 }
 

@@ -136,6 +136,7 @@ void cell::taken(const envelope& item) noexcept {
         known.parked.remove_first([&](const envelope& each) { return known.room_for(*each.info); });
     if (first == nullptr) return;
     if (first->reply->withdrawn()) {
+      if (traced()) trace_lost(*first);
       first->reply->skip();
     } else {
       admit(*first);
@@ -144,6 +145,7 @@ void cell::taken(const envelope& item) noexcept {
 }
 
 void cell::overflowed(envelope& item, bool lost) noexcept {
+  if (traced()) trace_lost(item);
   // Who only sends does not hear of a loss.
   if (item.reply != nullptr && lost && !item.reply->admitted(item)) return;
   if (item.reply != nullptr) {
@@ -152,7 +154,6 @@ void cell::overflowed(envelope& item, bool lost) noexcept {
   }
   count_dead_letter(lost ? dead_letter::reason::dropped : dead_letter::reason::full, this,
                     *item.info);
-  if (traced()) trace_lost(item);
   item.info->free(item);
 }
 
@@ -167,6 +168,7 @@ void cell::take_back(work** link, const message_info& unwanted) noexcept {
     extra().limits->went(*item.info);
     extra().limits->came(unwanted);
   }
+  if (traced()) trace_lost(item);
   item.info = &unwanted;
 }
 
@@ -230,7 +232,7 @@ void cell::accept_urgent(envelope& item) noexcept {
     known.came(*item.info);
   }
   extra().urgent.push(item);
-  attention_ = true;
+  attention_ = begins_slowly_ = true;
   make_ready();
 }
 

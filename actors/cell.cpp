@@ -85,6 +85,7 @@ void cell::post(envelope& item, work::function arrival) noexcept {
 }
 
 void cell::refuse(envelope& item) noexcept {
+  if (traced()) trace_lost(item);
   if (item.reply != nullptr) {
     if (item.reply->withdrawn()) {
       item.reply->skip();
@@ -94,19 +95,19 @@ void cell::refuse(envelope& item) noexcept {
     return;
   }
   if (!item.is_place()) count_dead_letter(dead_letter::reason::dead, this, *item.info);
-  if (traced()) trace_lost(item);
   item.info->free(item);
 }
 
 void cell::handler_failed(reply_slot* reply, std::exception_ptr error) noexcept {
   if (cancellation_of(error) != cancellation::none) error = stray_cancellation();
-  if (!is_rejected(error)) {
+  const bool crashes = !is_rejected(error);
+  if (crashes) {
     stop_after_crash(error);
   } else if (reply == nullptr) {
     // Nobody asked, so nobody would hear of a rejection.
     home_->report({description() + " rejected a message that was told, not asked", error});
   }
-  if (retries() && stop_wanted_ && try_again(reply)) return;
+  if (crashes && retries() && try_again(reply)) return;
   // Last, and given away: what is posted to another loop is not looked at here any more.
   if (reply != nullptr) reply->fail(std::move(error));
 }
@@ -184,6 +185,7 @@ bool cell::attend_to_life() noexcept {
   life_ = life::running;
   attention_ = attention_ || coming_up_;
   if (class_->start != nullptr) {
+    in_on_start_ = true;
     if (traced()) trace_enter(0);
     try {
       class_->start(*this);
@@ -192,9 +194,10 @@ bool cell::attend_to_life() noexcept {
     }
     if (traced()) trace_leave();
     if (busy_) {
-      in_on_start_ = attention_ = true;
+      attention_ = true;
       return false;
     }
+    in_on_start_ = false;
   }
   return !attention_ || attend_to_life();
 }

@@ -48,7 +48,8 @@ struct awaited_request;
 /// handler runs, so that a message that arrives need not make it ready; a mailbox is empty unless running or starting; with a bound,
 /// or an urgent message, `attention_` is set, so that each message is a turn of its own.
 /// `previous_` and `next_` belong to the parent's loop.
-/// Threads: `retain`, `release`, `enqueue`, `request_stop` and `description` from any thread, everything else on the home loop.
+/// Threads: `retain`, `release`, `description`, `traced_as`, and what begins with enqueue or request, from any thread, everything else on
+/// the home loop.
 class cell : public work {
  public:
   enum class life : std::uint8_t { starting, running, stopping, dead };
@@ -260,7 +261,7 @@ class cell : public work {
   /// Ends an unhandled message: dead letter for a tell, an error for an ask.
   void refuse(envelope& item) noexcept;
 
-  // For the tracer; see trace.hpp. All but the first two are called where it is `traced`.
+  // For the tracer; see trace.hpp. The first three, and trace_family, are called anywhere, the others where it is `traced`.
   bool traced() const noexcept { return (gate_ & gate_traced) != 0; }
   /// Its number; 0 when it has none. Threads: any.
   std::uint64_t traced_as() const noexcept;
@@ -410,8 +411,9 @@ class cell : public work {
   bool attention_ : 1 = true;  ///< something comes before messages: start, stop, a child's end
   bool stop_wanted_ : 1 = false;
   bool constructed_ : 1 = false;
+  bool begins_slowly_ : 1 = false;  ///< there is something to attend to before its first message
+  bool draining_ : 1 = false;       ///< stops when the mailbox is empty
   bool on_stop_done_ : 1 = false;
-  bool draining_ : 1 = false;  ///< stops when the mailbox is empty
   bool supervised_ : 1 = false;
   bool for_good_ : 1 = false;      ///< its parent stops it: no restart
   bool fall_ordered_ : 1 = false;  ///< by its supervisor

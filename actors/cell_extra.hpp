@@ -58,10 +58,10 @@ struct cell_extra : pooled {
   const message_copies* copies = nullptr;  ///< of a child whose message in hand is tried again
   envelope* copy_in_hand = nullptr;        ///< owned: of that message
   bool copy_of_ask = false;
-  const envelope* tried_before = nullptr;   ///< it waits for its second time
   belongings* kept = nullptr;               ///< owned: its timers, stash and idle time-out
   process_core* process = nullptr;          ///< the coroutine of a process, until it has ended
   std::atomic<std::uint64_t> traced_as{0};  ///< its number in a trace
+  std::uint32_t traced_in = 0;              ///< which trace that was
   cell_extra() = default;
   cell_extra(const cell_extra&) = delete;
   cell_extra& operator=(const cell_extra&) = delete;

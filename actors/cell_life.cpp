@@ -22,9 +22,9 @@ void cell::join_parent() noexcept {
 void cell::begin() noexcept {
   constructed_ = true;
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
-  if (maybe_traced() && !traced()) [[unlikely]]
+  if (maybe_traced()) [[unlikely]]
     trace_begin();
-  if (class_->start == nullptr && !stop_wanted_) {
+  if (class_->start == nullptr && !stop_wanted_ && !draining_ && !begins_slowly_) {
     life_ = life::running;
     attention_ = noticed();
     // The constructor may have sent to itself.
@@ -35,7 +35,7 @@ void cell::begin() noexcept {
 
 void cell::begin_without_object(const std::exception_ptr& error) noexcept {
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
-  if (maybe_traced() && !traced()) trace_begin();
+  if (maybe_traced()) trace_begin();
   crashed(error);
   stop_wanted_ = true;
   // Before their first step, which would find no object.
@@ -161,6 +161,7 @@ void cell::finish() noexcept {
   if (known != nullptr) cancel_monitors();  // its on_stop may have set one
   if (constructed_) class_->destroy(*this);
   if (known != nullptr) {
+    if (retries()) drop_copy();
     drop_keeper();
     break_links();
     if (falling_) return rest();

@@ -17,7 +17,7 @@ class cell;
 ///
 /// Life: made by the actor's first `supervise`; gone with its object, so a supervisor that is restarted begins anew.
 /// Invariants: at most one child is being taken down at a time, and one started, but for one_for_one; a child with `waits` is down.
-/// Threads: its actor's loop. Children on other loops are told by system messages, and tell what became of them likewise.
+/// Threads: its actor's loop. Children on other loops are told by orders (order.hpp), and tell what became of them likewise.
 class keeper : public pooled {
  public:
   explicit keeper(cell& owner) noexcept;

@@ -8,7 +8,7 @@
 
 namespace troupe::internal {
 
-/// What one loop has another do with an actor of its own: in the system lane, so no mailbox delays it. Holds a count of the actor.
+/// What one loop has another do with an actor of its own: outside of mailboxes, so that none delays it. Holds a count of the actor.
 template <class Function>
 struct cell_order final : work, pooled {
   cell_order(cell& given, Function&& what) noexcept

@@ -69,9 +69,12 @@ class worker_slot final : public watcher, public work, public pooled {
       if (!self.of.home_.post(self)) self.of.let_go();
     }
     static void arrive(work& item) noexcept;
+    static void reached(envelope& item) noexcept {
+      come_out(item);
+    }  // and not the same, for it is no message
     static constexpr message_info passed_over{.name = "the word that a message has been handled",
                                               .free = &mark::come_out,
-                                              .reached = &mark::come_out,
+                                              .reached = &mark::reached,
                                               .always_fits = true};
     worker_slot& of;
   };

@@ -126,6 +126,7 @@ envelope* process_core::find_from(message_queue& messages, work** at, const want
       if (cell_.traced()) [[unlikely]]
         cell_.trace_delivered(item);
       found = &item;
+      end_places(messages, at);
       break;
     }
   }
@@ -149,7 +150,17 @@ envelope* process_core::find(const wanted_messages& wanted) noexcept {
   return find_slowly(wanted);
 }
 
+void process_core::end_places(message_queue& messages, work** at) noexcept {
+  while (*at != nullptr && static_cast<envelope&>(**at).is_place()) {
+    envelope& place = static_cast<envelope&>(**at);
+    if (looked_to_ == &place.next) looked_to_ = at;
+    messages.take(at);
+    place.info->reached(place);
+  }
+}
+
 envelope* process_core::find_slowly(const wanted_messages& wanted) noexcept {
+  end_places(cell_.messages(), cell_.messages().first_link());
   if (urgent_) {
     message_queue& urgent = cell_.urgent_messages();
     if (envelope* const found = find_from(urgent, urgent.first_link(), wanted, false)) return found;

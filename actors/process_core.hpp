@@ -147,6 +147,8 @@ class process_core {
   bool may_receive() noexcept { return !cell_.needs_attention() || look_up(); }
   bool look_up() noexcept;
   envelope* find(const wanted_messages& wanted) noexcept;
+  /// What says that a message has been handled stands behind it: it goes with it, for nobody may come past it for long.
+  void end_places(message_queue& messages, work** at) noexcept;
   envelope* find_slowly(const wanted_messages& wanted) noexcept;
   envelope* find_from(message_queue& messages, work** at, const wanted_messages& wanted,
                       bool remember) noexcept;

@@ -1,6 +1,7 @@
 // The cell's side of supervision: falling, resting, and starting again.
 #include <troupe/actors/cell.hpp>
 
+#include <troupe/actors/internal/belongings.hpp>
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/order.hpp>
@@ -13,6 +14,8 @@ namespace troupe::internal {
 namespace {
 /// Its address marks what `put_news` has put: news for the object that there is then.
 void news_of_object(work&) noexcept {}
+/// And this one a message that waits for its second time.
+void tried_before(work&) noexcept {}
 }  // namespace
 
 void cell::supervised_as(restart when, callable<void(cell&)> construct) {
@@ -30,11 +33,9 @@ void cell::retries(const message_copies& copies) {
 void cell::keep_copy(const envelope& item) noexcept {
   drop_copy();
   cell_extra& known = extra();
-  if (&item == known.tried_before) {
-    known.tried_before = nullptr;
-    return;
-  }
-  if (item.is_place() || item.run == &news_of_object) return;  // the next object asked for no news
+  if (item.is_place() || item.run == &tried_before) return;
+  // The next object has asked for no news, and set no timer.
+  if (item.run == &news_of_object || keyed_timer::is_message(item)) return;
   if (item.reply != nullptr && item.reply->withdrawn()) return;
   try {
     known.copy_in_hand = known.copies->copy(item);
@@ -63,7 +64,7 @@ bool cell::try_again(reply_slot* reply) noexcept {
     known.copies->restore(request, *again);
     again = &request;
   }
-  known.tried_before = again;
+  again->run = &tried_before;
   put_first(*again);
   return true;
 }

@@ -25,7 +25,7 @@ namespace troupe {
 // empty mailbox, and monitors hear of each.) Monitors that the old object had set are gone, its links too, and so are a `down` or `exited`
 // that it had not handled: the new object watches again whom it wants to watch (as in Akka).
 // The message in hand is lost, and who asked gets the exception; with `in_hand::retry_once` the new object handles it once more, before
-// all others, and only its second failure is the asker's. That needs a message that can be copied, before each is handled, and a class
+// all but urgent ones, and only its second failure is the asker's. That needs a message that can be copied, before each is handled, and a class
 // that does not interleave: a message of any other is lost, and so is one of a process, and a request whose `reply_to` the handler has
 // put elsewhere. While an actor is down it takes messages, so that asks may run out of time. The table holds then as well: a stop
 // ends a transient child that waits for its restart; after a kill, or a stop of a permanent one, it comes back, and `stop_child` is for good.

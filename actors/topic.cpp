@@ -5,6 +5,7 @@
 #include <troupe/actors/internal/counted.hpp>
 #include <troupe/actors/internal/names.hpp>
 #include <troupe/actors/order.hpp>
+#include <troupe/actors/trace.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -48,9 +49,12 @@ class subscriber final : public watcher, public pooled {
       self->to.came_out(*self);
       self->to.let_go();
     }
+    static void reached(envelope& item) noexcept {
+      come_out(item);
+    }  // and not the same, for it is no message
     static constexpr message_info passed_over{.name = "the word that a message has been handled",
                                               .free = &mark::come_out,
-                                              .reached = &mark::come_out,
+                                              .reached = &mark::reached,
                                               .always_fits = true};
     subscriber& to;
     envelope* message = nullptr;
@@ -159,6 +163,8 @@ bool subscriber::deliver(const void* message, envelope* (*copied)(const void*)) 
     behind->message = copied(message);
     keep();
     mark& sent = *behind.release();
+    if (&who_.home() != loop::current() && troupe::internal::maybe_traced())
+      trace_posted(*sent.message, who_);
     if (!carry_out(who_, [&sent](cell&) noexcept { sent.to.admit(sent); })) {
       who_.refuse(*sent.message);
       mark::come_out(sent);

@@ -90,7 +90,8 @@ class topic {
 
   /// Sends `message` to all who subscribe now and have room for it; returns to how many. A subscriber that is stopping is still one of them.
   /// Errors: what copying the message throws; those who came before have got theirs.
-  /// Cost: per subscriber as a tell, twice that for one with a bound; the list of subscribers is not copied.
+  /// Cost: per subscriber as a tell, twice that for one with a bound; one with `drop_oldest` that is full looks through its mailbox.
+  /// The list of subscribers is not copied.
   std::size_t publish(const M& message) const {
     if constexpr (std::copy_constructible<M>) {
       return internal::publish(checked(), &message, [](const void* given) -> internal::envelope* {

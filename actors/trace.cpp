@@ -75,6 +75,9 @@ class trace {
  public:
   explicit trace(tracer& to) noexcept : to_(to) {}
 
+  /// Tells it from other traces of this program.
+  std::uint32_t serial() const noexcept { return serial_; }
+
   void keep() noexcept { count_.add(); }
   void let_go() noexcept {
     if (count_.drop()) delete this;
@@ -89,15 +92,19 @@ class trace {
     return actors_.fetch_add(1, std::memory_order_relaxed) + 1;
   }
 
-  /// Has the tracer see `event`, completed by what is the same for all; without `by`, that is who runs now.
+  /// Has the tracer see what is done by who runs now, unless the event names another.
   void tell(trace_event& event) noexcept {
-    loop& at = *loop::current();
-    event.when = at.time();
-    event.on_loop = at.index();
     if (const trace_point* const now = event.by == 0 ? current_point() : nullptr) {
       event.by = now->actor;
       event.cause = now->message;
     }
+    tell_as_it_is(event);
+  }
+  /// The same for what somebody has done before. Completes what is the same for all events.
+  void tell_as_it_is(trace_event& event) noexcept {
+    loop& at = *loop::current();
+    event.when = at.time();
+    event.on_loop = at.index();
     seeing = true;
     event.number = events_.fetch_add(1, std::memory_order_relaxed) + 1;
     to_.see(event);
@@ -114,20 +121,24 @@ class trace {
     bool answered = false;   ///< that has been told already
   };
 
-  /// The number of a message that is sent now; null when it has been told of. `comes_from_here`: it is an ask of this loop's, or
-  /// a tell; an ask of another that is not known has ended before it arrived.
-  message* begin(const envelope& item, bool posted, bool comes_from_here) {
+  struct begun {
+    std::uint64_t number = 0;  ///< 0: it has been told of
+    bool watches = false;      ///< its end is to be waited for
+  };
+  /// A message that is sent now. `comes_from_here`: it is an ask of this loop's, or a tell; an ask of another that is not known has
+  /// ended before it arrived.
+  begun begin(const envelope& item, bool posted, bool is_ask, bool comes_from_here) {
     const std::scoped_lock guard(mutex_);
     const auto found = messages_.find(&item);
     const bool is_new = found == messages_.end();
-    if (is_new && !comes_from_here) return nullptr;
+    if (is_new && !comes_from_here) return {};
     message& known = is_new ? messages_[&item] : found->second;
     if (known.under_way && !posted) {
       known.under_way = false;
-      return nullptr;
+      return {};
     }
-    // An ask that is passed on keeps its number; a tell at the same address is another.
-    if (is_new || item.reply == nullptr) known = {};
+    // An ask that is passed on keeps its number; anything else at the same address is another.
+    if (is_new || !is_ask) known = {};
     if (known.number == 0) known.number = ++numbered_;
     known.under_way = posted;
     if (const trace_point* const now = current_point()) {
@@ -135,15 +146,15 @@ class trace {
       known.cause = now->message;
       if (!known.sender) known.sender = now->who;
     }
-    return &known;
+    return {known.number, is_ask && comes_from_here && !std::exchange(known.watched, is_ask)};
   }
   /// What is known of it; forgotten unless it is an ask.
-  message delivered(const envelope& item) {
+  message delivered(const envelope& item, bool is_ask) {
     const std::scoped_lock guard(mutex_);
     const auto at = messages_.find(&item);
     if (at == messages_.end()) return {.number = ++numbered_};
     message known = at->second;
-    if (item.reply == nullptr) messages_.erase(at);
+    if (!is_ask) messages_.erase(at);
     return known;
   }
   /// Notes that the answer has been told of. Number 0 when it is known already, or not at all.
@@ -176,7 +187,13 @@ class trace {
   }
 
  private:
+  static std::uint32_t next_serial() noexcept {
+    static std::atomic<std::uint32_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
+
   tracer& to_;
+  const std::uint32_t serial_ = next_serial();
   ref_count count_{1};
   std::atomic<std::uint64_t> actors_{0};
   std::atomic<std::uint64_t> events_{0};
@@ -184,9 +201,6 @@ class trace {
   std::uint64_t numbered_ = 0;
   std::unordered_map<const envelope*, message> messages_;
 };
-
-void keep(trace& held) noexcept { held.keep(); }
-void let_go(trace& held) noexcept { held.let_go(); }
 
 namespace {
 
@@ -232,25 +246,45 @@ class ask_watch final : public observer, private loop_bound, public pooled {
   const message_info& type_;
 };
 
+/// The message as an ask; null for a tell, and for what only waits for room.
+open_ask* ask_of(const envelope& item) noexcept {
+  auto* const ask = item.reply != nullptr ? const_cast<open_ask*>(item.reply->as_ask()) : nullptr;
+  return ask != nullptr && !ask->only_for_room() ? ask : nullptr;
+}
+
 void tell_of_sending(trace& by, envelope& item, cell& to, bool posted) noexcept {
   if (item.is_place()) return;
-  open_ask* ask = item.reply != nullptr ? const_cast<open_ask*>(item.reply->as_ask()) : nullptr;
-  if (ask != nullptr && ask->only_for_room()) ask = nullptr;
+  open_ask* const ask = ask_of(item);
   const bool comes_from_here = ask == nullptr || &ask->answer_to_come().home() == loop::current();
   if (ask != nullptr && comes_from_here && ask->answer_to_come().done()) return;
-  trace::message* const known = by.begin(item, posted, comes_from_here);
-  if (known == nullptr) return;
+  const trace::begun known = by.begin(item, posted, ask != nullptr, comes_from_here);
+  if (known.number == 0) return;
   trace_event event{.what = kind::sent};
   event.actor = to.traced_as();
-  event.message = known->number;
+  event.message = known.number;
   event.who = any_actor::of(to);
   event.type = item.info->name;
   event.ask = ask != nullptr;
   event.carried = &item;
-  const bool watches = ask != nullptr && comes_from_here && !known->watched;
-  if (watches) known->watched = true;
   by.tell(event);
-  if (watches) new ask_watch(by, *ask);
+  if (known.watches) new ask_watch(by, *ask);
+}
+
+/// Of a message that leaves the mailbox. Returns its number.
+std::uint64_t tell_of_end(trace& by, const envelope& item, cell& at, kind what) noexcept {
+  const bool is_ask = ask_of(item) != nullptr;
+  const trace::message known = by.delivered(item, is_ask);
+  trace_event event{.what = what};
+  event.actor = at.traced_as();
+  event.message = known.number;
+  event.by = known.by;
+  event.cause = known.cause;
+  event.who = any_actor::of(at);
+  event.type = item.info->name;
+  event.ask = is_ask;
+  event.carried = &item;
+  by.tell_as_it_is(event);
+  return known.number;
 }
 
 }  // namespace
@@ -270,11 +304,7 @@ void trace_answered(open_ask& ask, const std::exception_ptr& error) noexcept {
 
 // --- the cell's side --------------------------------------------------------------------------------------------------
 
-trace* cell::tracing() noexcept {
-  trace* const by = trace::here();
-  if (by == nullptr && !seeing) gate_ &= static_cast<std::uint8_t>(~gate_traced);
-  return by;
-}
+trace* cell::tracing() noexcept { return trace::here(); }
 
 std::uint64_t cell::traced_as() const noexcept {
   const cell_extra* const known = extra_.load(std::memory_order_acquire);
@@ -283,11 +313,12 @@ std::uint64_t cell::traced_as() const noexcept {
 
 void cell::trace_begin() noexcept {
   trace* const by = trace::here();
-  if (by == nullptr) return;
+  if (by == nullptr || extra().traced_in == by->serial()) return;
   // The parent's constructor may run still: it comes first.
-  if (parent_ != nullptr && parent_->home_ == home_ && !parent_->traced()) parent_->trace_begin();
+  if (parent_ != nullptr && parent_->home_ == home_) parent_->trace_begin();
   gate_ |= gate_traced;
   attention_ = true;
+  extra().traced_in = by->serial();
   extra().traced_as.store(by->next_actor(), std::memory_order_relaxed);
   trace_event event{.what = kind::spawned};
   if (parent_ != nullptr && current_point() == nullptr) event.by = parent_->traced_as();
@@ -295,10 +326,14 @@ void cell::trace_begin() noexcept {
 }
 
 void cell::trace_family() noexcept {
-  gate_ |= gate_traced;
   if (life_ != life::dead) trace_begin();
+  const internal::counted<trace> by = actor_roots::of_current_loop().counted_trace();
   for (cell* child = last_child_; child != nullptr; child = child->previous_)
-    carry_out(*child, [](cell& to) noexcept { to.trace_family(); });
+    // The order may be there before that loop has heard of the tracer.
+    carry_out(*child, [by](cell& to) noexcept {
+      actor_roots::of_current_loop().trace_by(by.get());
+      to.trace_family();
+    });
 }
 
 void cell::trace_life(trace_event& event) noexcept {
@@ -339,37 +374,20 @@ void cell::trace_put_first(envelope& item) noexcept {
 
 void cell::trace_delivered(const envelope& item) noexcept {
   trace* const by = tracing();
-  if (by == nullptr) return;
-  if (item.is_place() || (item.reply != nullptr && item.reply->withdrawn())) {
-    trace_enter(0);
+  if (by == nullptr) {
+    // Nobody traces any more: here, where nothing is to be left.
+    if (!seeing) gate_ &= static_cast<std::uint8_t>(~gate_traced);
     return;
   }
-  const trace::message known = by->delivered(item);
-  trace_event event{.what = kind::delivered};
-  event.actor = traced_as();
-  event.message = known.number;
-  event.by = known.by;
-  event.cause = known.cause;
-  event.who = any_actor::of(*this);
-  event.type = item.info->name;
-  event.ask = item.reply != nullptr;
-  event.carried = &item;
-  by->tell(event);
-  trace_enter(known.number);
+  const bool is_none = item.is_place() || (item.reply != nullptr && item.reply->withdrawn());
+  trace_enter(is_none ? 0 : tell_of_end(*by, item, *this, kind::delivered));
 }
 
 void cell::trace_lost(const envelope& item) noexcept {
   trace* const by = tracing();
-  if (by == nullptr || item.is_place()) return;
-  const trace::message known = by->delivered(item);
-  trace_event event{.what = kind::lost};
-  event.actor = traced_as();
-  event.message = known.number;
-  event.by = known.by;
-  event.cause = known.cause;
-  event.who = any_actor::of(*this);
-  event.type = item.info->name;
-  by->tell(event);
+  // An ask ends by its error.
+  if (by != nullptr && !item.is_place() && ask_of(item) == nullptr)
+    static_cast<void>(tell_of_end(*by, item, *this, kind::lost));
 }
 
 void cell::trace_enter(std::uint64_t message) noexcept {
@@ -381,7 +399,13 @@ void cell::trace_leave() noexcept {
   if (current_point() != nullptr) set_point(current_context(), nullptr);
 }
 
+counted<trace> actor_roots::counted_trace() const noexcept {
+  if (traced_by != nullptr) traced_by->keep();
+  return counted<trace>(traced_by);
+}
+
 void actor_roots::trace_by(trace* by) noexcept {
+  if (by == traced_by) return;
   if (by != nullptr) by->keep();
   if (trace* const before = std::exchange(traced_by, by)) before->let_go();
   if (by == nullptr || last_ == nullptr) return;

@@ -6,7 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
-// How events come to the tracer of a runtime; what calls these is in cell.cpp, bounds.cpp, process.cpp and ask.hpp.
+// How events come to the tracer of a runtime; what calls these is where actors begin, messages are put and taken,
+// and asks end: look for `traced()` and `maybe_traced()`.
 //
 // A message has a number from when it is sent until it is delivered, an ask until it ends; it is kept in a table by the envelope's
 // address, so that envelopes need no room for it. What is being handled is a value of the context, which tasks, callbacks and
@@ -21,11 +22,6 @@ class open_ask;
 /// Whether any loop of this program is, or was, traced: what costs two instructions where nobody traces.
 extern constinit std::atomic<bool> traced_anywhere;
 inline bool maybe_traced() noexcept { return traced_anywhere.load(std::memory_order_relaxed); }
-
-/// What traces the actors of one runtime. Counted by its loops and by the asks it watches.
-class trace;
-void keep(trace& held) noexcept;
-void let_go(trace& held) noexcept;
 
 /// `sent` is on its way to an actor on another loop. On a loop, or none.
 void trace_posted(envelope& sent, cell& to) noexcept;

@@ -16,7 +16,7 @@ namespace troupe {
 /// meets them; 0 stands for none. What code outside of actors does is done by actor 0.
 struct trace_event {
   enum class kind : unsigned char {
-    spawned,    ///< `actor` begins: its constructor has returned, or has spawned a child
+    spawned,    ///< `actor` begins: its constructor has returned, or thrown, or has spawned a child
     sent,       ///< `message`, by `by` to `actor`
     delivered,  ///< `message` is handled now, by `actor`
     replied,    ///< the ask `message` of `actor` was answered, by `by`
@@ -55,7 +55,8 @@ struct trace_event {
 /// The name of a kind: "sent".
 std::string_view to_string(trace_event::kind what) noexcept;
 
-/// One who sees all that actors do: for test kits, inspectors, logs. What it does itself while it sees is not traced.
+/// One who sees all that actors do: for test kits, inspectors, logs. What it does itself while it sees is not traced; but what others do
+/// with a message that it sends is, so let it not tell an actor of this runtime something for each event.
 class tracer {
  public:
   /// Threads: the loop where it happens; several at once, when the runtime has several.
@@ -73,10 +74,10 @@ class tracer {
 /// `by` has to stay until the runtime has ended, or `stop_tracing` is done.
 /// Errors: `invalid_state` off a loop.
 /// Cost: where nobody has ever traced, some five instructions per spawn and three per message to another loop, else nothing. Traced,
-/// each message is a turn of its own, and takes a lock and a look-up or two besides what `see` does.
+/// each message is a turn of its own, and takes a lock, a few allocations and a look-up or two besides what `see` does.
 future<void> trace_actors(tracer& by);
 
-/// Ends it: nothing is seen any more once the future is done.
+/// Ends it: nothing is seen any more once the future is done. Errors: `invalid_state` off a loop.
 future<void> stop_tracing();
 
 }  // namespace troupe

@@ -259,7 +259,7 @@ void cell::add_start_watcher(watcher& added) noexcept {
     added.told(reason());
   } else {
     extra().start_watched_by.add(added);
-    coming_up_ = attention_ = true;
+    coming_up_ = attention_ = begins_slowly_ = true;
   }
 }
 

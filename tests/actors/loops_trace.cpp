@@ -127,3 +127,26 @@ TEST_CASE("a tracer that comes and goes while two loops are at work loses nobody
   };
   testing::run_on(2, body(book, living));
 }
+
+TEST_CASE("children on another loop are told of once, whichever loop hears of the tracer first") {
+  struct parent : actor<protocol<where>> {
+    parent() {
+      for (std::size_t index = 0; index < 4; ++index) spawn<collector>(place::on(index % 2));
+    }
+    std::size_t on(where) { return 0; }
+  };
+  ledger book;
+  auto body = [](ledger& seen) -> coro<> {
+    std::vector<actor_ref<protocol<where>>> all;
+    for (std::size_t index = 0; index < 10; ++index)
+      all.push_back(spawn<parent>(place::on(index % 2)));
+    for (const auto& each : all) co_await each.started();
+    co_await sleep(
+        20ms);  // the children on the other loop have begun by now, or are told of when they do
+    co_await trace_actors(seen);
+    co_await sleep(20ms);
+    co_await stop_tracing();
+    CHECK(seen.count(kind::spawned) == 50);
+  };
+  testing::run_on(2, body(book));
+}

@@ -243,3 +243,16 @@ TEST_CASE("a message that is tried again counts in a mailbox with a bound, and i
              .mailbox = {.capacity = 1, .when_full = overflow::suspend}})
             .done == journal{"0 1", "0 2", "0b 1", "1 1", "1 2", "1b 1", "2 1", "2 2", "2b 1"});
 }
+
+TEST_CASE("an urgent message that falls first does not let another be tried a third time") {
+  CHECK(play([](actor_ref<work_protocol> child) -> coro<> {
+          child.tell(job{"slow", 9});
+          co_await settle();
+          co_return;
+        }).done == journal{"slow 1", "slow 2"});
+  CHECK(play([](actor_ref<work_protocol> child) -> coro<> {
+          child.tell(job{"first", 9});
+          child.tell(job{"urgent", 1}, urgent);
+          co_return;
+        }).done == journal{"urgent 1", "urgent 2", "first 1", "first 2"});
+}

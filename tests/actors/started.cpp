@@ -84,6 +84,30 @@ TEST_CASE("started is done at once for an actor without on_start, and after a pl
   testing::run(body());
 }
 
+TEST_CASE("what the constructor of an actor without on_start asks of itself is attended to") {
+  struct waits_for_itself : actor<ticking> {
+    explicit waits_for_itself(int& given) : ticks(given), ready(self().started()) {
+      self().tell(tick{}, urgent);
+    }
+    void on(tick) { ++ticks; }
+    int& ticks;
+    future<void> ready;
+  };
+  struct ends_at_once : actor<ticking> {
+    ends_at_once() { self().stop_when_drained(); }
+    void on(tick) {}
+  };
+  int ticked = 0;
+  auto body = [](int& ticks) -> coro<> {
+    const auto one = spawn<waits_for_itself>(std::ref(ticks));
+    co_await settle();
+    CHECK(ticks == 1);
+    const auto two = spawn<ends_at_once>();
+    co_await two.stopped();
+  };
+  testing::run(body(ticked));
+}
+
 TEST_CASE("started throws what on_start has thrown") {
   failure_log log;
   auto body = []() -> coro<> {

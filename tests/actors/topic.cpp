@@ -454,3 +454,27 @@ TEST_CASE("whoever hears of what a subscriber loses may publish to it") {
   CHECK(milk_for_tea(0, 2) == journal{"4 heard", "milk 3", "tea 3"});
   CHECK(milk_for_tea(2, 3) == journal{"4 heard", "tea 1", "tea 2"});
 }
+
+TEST_CASE("a process that receives only what it subscribes to gets all of it, whatever the bound") {
+  int got = 0;
+  struct scene {
+    static coro<> listen(mailbox<price, weather>& inbox, int* count) {
+      for (;;) {
+        const price one = co_await inbox.receive<price>();
+        *count += one.cents;
+      }
+    }
+    static coro<> run(int* count) {
+      const topic<price> prices;
+      const auto listening = spawn(listen, count);
+      prices.subscribe(listening, {.capacity = 2});
+      for (int round = 0; round < 10; ++round) {
+        price one{"tea", 1};
+        CHECK(prices.publish(one) == 1);
+        co_await settle();
+      }
+    }
+  };
+  testing::run(scene::run(&got));
+  CHECK(got == 10);
+}

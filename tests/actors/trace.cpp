@@ -1,6 +1,7 @@
 // What a tracer sees of actors and messages, and who is said to have caused it.
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/process.hpp>
+#include <troupe/actors/topic.hpp>
 #include <troupe/actors/tracer.hpp>
 #include <troupe/runtime/task.hpp>
 
@@ -330,4 +331,47 @@ TEST_CASE("a tracer that has been replaced sees no more, and asks under way end 
   CHECK(one.lines == std::vector<std::string>{"spawned a1", "sent ask brew m1 to a1 cups=1"});
   CHECK(other.lines.front() == "spawned a1");
   CHECK(other.lines.back() == "stopped a1");
+}
+
+TEST_CASE("what an actor's timer, or a topic's bound, takes out of a mailbox is lost in a trace") {
+  scribe book;
+  struct scene {
+    static coro<> run(scribe& seen) {
+      co_await trace_actors(seen);
+      const topic<water> flood;
+      const auto cook = spawn<kitchen>();
+      flood.subscribe(cook, {.capacity = 1, .when_full = lag::drop_oldest});
+      flood.publish(water{});
+      flood.publish(water{});
+      co_await settle();
+    }
+  };
+  testing::run(scene::run(book));
+  CHECK(book.lines == std::vector<std::string>{"spawned a1", "sent water m1 to a1",
+                                               "lost water m1 at a1", "sent water m2 to a1",
+                                               "delivered water m2 at a1", "stopped a1"});
+}
+
+TEST_CASE(
+    "a send that comes to nothing is lost in a trace, and the next one has a number of its own") {
+  scribe book;
+  failure_log log;
+  struct scene {
+    static coro<> run(scribe& seen) {
+      co_await trace_actors(seen);
+      const auto cook = spawn<kitchen>(
+          {.name = "small", .mailbox = {.capacity = 1, .when_full = overflow::reject}});
+      cook.tell(water{});
+      for (int round = 0; round < 2; ++round) {
+        auto sent = cook.send(water{});
+        const std::string end = co_await ending(std::move(sent));
+        CHECK(end.starts_with("error: "));
+      }
+    }
+  };
+  testing::run(scene::run(book), &log);
+  const std::vector<std::string> all(book.lines.begin(), book.lines.begin() + 6);
+  CHECK(all == std::vector<std::string>{"spawned a1", "sent water m1 to a1", "sent water m2 to a1",
+                                        "lost water m2 at a1", "sent water m3 to a1",
+                                        "lost water m3 at a1"});
 }
