@@ -100,7 +100,11 @@ const open_ask& open_ask::standing() const noexcept {
 }
 
 void open_ask::set_number(std::uint64_t number) noexcept {
-  if (this->number() == 0) since_ = loop::current()->timers().settled_at();
+  if (this->number() == 0) {
+    since_ = loop::current()->timers().settled_at();
+    // A search may come from another loop before this one has ever settled its timers.
+    if (since_ == time_point::min()) since_ = loop::current()->time();
+  }
   number_.store(number, std::memory_order_relaxed);
 }
 

@@ -8,6 +8,7 @@
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/order.hpp>
 #include <troupe/actors/trace.hpp>
+#include <troupe/actors/traced_step.hpp>
 
 #include <troupe/runtime/check.hpp>
 
@@ -186,13 +187,12 @@ bool cell::attend_to_life() noexcept {
   attention_ = attention_ || coming_up_;
   if (class_->start != nullptr) {
     in_on_start_ = true;
-    if (traced()) trace_enter(0);
     try {
+      const traced_step step(*this);
       class_->start(*this);
     } catch (...) {
       stop_after_crash(std::current_exception());
     }
-    if (traced()) trace_leave();
     if (busy_) {
       attention_ = true;
       return false;

@@ -5,6 +5,7 @@
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/order.hpp>
 #include <troupe/actors/trace.hpp>
+#include <troupe/actors/traced_step.hpp>
 #include <troupe/runtime/check.hpp>
 
 #include <utility>
@@ -146,13 +147,12 @@ void cell::advance_stop() noexcept {
 
 void cell::run_on_stop() noexcept {
   if (!constructed_ || class_->stop == nullptr) return;
-  if (traced()) trace_enter(0);
   try {
+    const traced_step step(*this);
     class_->stop(*this);
   } catch (...) {
     home_->report({"on_stop of " + description() + " threw", std::current_exception()});
   }
-  if (traced()) trace_leave();
 }
 
 void cell::finish() noexcept {

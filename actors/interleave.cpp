@@ -2,6 +2,7 @@
 #include <troupe/actors/cell.hpp>
 
 #include <troupe/actors/internal/belongings.hpp>
+#include <troupe/actors/trace.hpp>
 
 namespace troupe::internal {
 
@@ -52,7 +53,7 @@ void cell::take_up_waiting() noexcept {
 }
 
 void cell::end_turn_beside() noexcept {
-  if (traced()) trace_leave();
+  if (maybe_traced()) trace_leave();  // tracing may have ended since
   if (stop_wanted_) {
     scheduled_ = false;  // the end of the handler makes it ready again
     pay_attention();
