@@ -1,10 +1,11 @@
 #include <troupe/io/internal/address.hpp>
+#include <troupe/io/internal/socket_calls.hpp>
 #include <troupe/io/internal/watch.hpp>
+#include <troupe/io/internal/write_queue.hpp>
 #include <troupe/io/tcp.hpp>
 #include <troupe/runtime/timer.hpp>
 
 #include <netinet/tcp.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <deque>
@@ -17,10 +18,7 @@ namespace {
 constexpr std::size_t first_chunk = 2048;
 constexpr std::size_t least_chunk = 256;
 constexpr std::size_t reads_per_notice = 4;  // then other connections get theirs
-constexpr std::size_t buffers_per_send = 16;
-constexpr std::size_t waiting_windows = 8;  // of asked writes that do not fit yet
-constexpr std::size_t small_write = 512;    // or less: copied together while it waits
-constexpr std::size_t gathered_writes = 4096;
+constexpr std::size_t waiting_windows = 8;   // of asked writes that do not fit yet
 // Urgent data is dropped, but a read stops before it, so the connection has to know.
 constexpr std::uint32_t watched_events = internal::poller::both_ways | EPOLLPRI;
 constexpr std::uint32_t usual_events = EPOLLIN | EPOLLOUT;
@@ -85,7 +83,7 @@ class tcp_connection::transport final : private internal::poller::listener, priv
     if (chunk.empty()) {
       accepted.answer();
     } else if (backlog_->waiting.empty() && fits(chunk)) {
-      enqueue(std::move(chunk));
+      backlog_->queue.push(std::move(chunk));
       accepted.answer();
     } else if (accepted && may_wait(chunk)) {
       backlog_->waiting_bytes += chunk.size();
@@ -152,39 +150,20 @@ class tcp_connection::transport final : private internal::poller::listener, priv
   };
   /// What the system has not taken yet. Only while there is some.
   struct backlog {
-    std::deque<bytes> queue;            ///< accepted, within the window
-    std::size_t queued = 0;             ///< bytes in it
+    internal::write_queue queue;        ///< accepted, within the window
     std::deque<waiting_write> waiting;  ///< asked writes that do not fit yet
     std::size_t waiting_bytes = 0;      ///< bytes in it
     std::size_t flushed = 0;            ///< bytes sent since the last `drained`
-    bool gathering = false;             ///< the last of the queue gathers small writes
   };
 
   bool fits(const bytes& chunk) const noexcept {
-    return backlog_->queue.empty() || backlog_->queued + chunk.size() <= options_.write_window;
+    return backlog_->queue.empty() ||
+           backlog_->queue.size() + chunk.size() <= options_.write_window;
   }
   bool may_wait(const bytes& chunk) const noexcept {
     return backlog_->waiting.empty() ||
            (backlog_->waiting_bytes + chunk.size()) / waiting_windows <= options_.write_window;
   }
-  void enqueue(bytes chunk) {
-    std::deque<bytes>& queue = backlog_->queue;
-    const std::size_t size = chunk.size();
-    backlog_->queued += size;
-    // The window counts bytes. A million chunks of one byte each would take fifty times the window, and as many calls.
-    const bool small = size <= small_write;
-    if (small && !(backlog_->gathering && !queue.empty() && queue.back().room().size() >= size)) {
-      queue.push_back(bytes::with_capacity(gathered_writes));
-    }
-    backlog_->gathering = small;
-    if (small) {
-      std::memcpy(queue.back().room().data(), chunk.data(), size);
-      queue.back().grow(size);
-    } else {
-      queue.push_back(std::move(chunk));
-    }
-  }
-
   void on_events(std::uint32_t events) noexcept override {
     try {
       if ((events & ~usual_events) != 0) {
@@ -300,18 +279,10 @@ class tcp_connection::transport final : private internal::poller::listener, priv
 
   /// Sends what the system takes of the queue. Returns false when the connection has failed.
   bool send_queue() {
-    std::deque<bytes>& queue = backlog_->queue;
+    internal::write_queue& queue = backlog_->queue;
     full_ = false;
     while (!queue.empty()) {
-      iovec parts[buffers_per_send];
-      const std::size_t count = std::min(queue.size(), buffers_per_send);
-      for (std::size_t index = 0; index < count; ++index) {
-        parts[index] = {queue[index].data(), queue[index].size()};
-      }
-      msghdr message{};
-      message.msg_iov = parts;
-      message.msg_iovlen = count;
-      const ssize_t sent = ::sendmsg(watch_.native(), &message, MSG_NOSIGNAL);
+      const ssize_t sent = internal::send_parts(watch_.native(), queue.front().span());
       if (sent < 0) {
         if (errno == EINTR) continue;
         if (errno == EAGAIN) {
@@ -321,21 +292,10 @@ class tcp_connection::transport final : private internal::poller::listener, priv
         fail(internal::last_error());
         return false;
       }
-      sent_from_queue(static_cast<std::size_t>(sent));
+      queue.sent(static_cast<std::size_t>(sent));
+      backlog_->flushed += static_cast<std::size_t>(sent);
     }
     return true;
-  }
-
-  void sent_from_queue(std::size_t sent) noexcept {
-    backlog_->queued -= sent;
-    backlog_->flushed += sent;
-    while (sent != 0) {
-      bytes& first = backlog_->queue.front();
-      const std::size_t part = std::min(sent, first.size());
-      first.consume(part);
-      sent -= part;
-      if (first.empty()) backlog_->queue.pop_front();
-    }
   }
 
   /// Forgets writes that nobody waits for any more: those who give up and try again must not make the queue grow.
@@ -355,7 +315,7 @@ class tcp_connection::transport final : private internal::poller::listener, priv
       waiting_write next = std::move(waiting.front());
       waiting.pop_front();
       backlog_->waiting_bytes -= next.chunk.size();
-      enqueue(std::move(next.chunk));
+      backlog_->queue.push(std::move(next.chunk));
       next.accepted.answer();
     }
   }
@@ -381,9 +341,7 @@ class tcp_connection::transport final : private internal::poller::listener, priv
 
   void reset_on_close() noexcept {
     // The peer of a connection that failed or was given up must not take what it got for all there was.
-    const linger at_once{1, 0};
-    static_cast<void>(
-        ::setsockopt(watch_.native(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+    internal::reset_on_close(watch_.native());
   }
 
   static void on_close_late(timer& due) noexcept {

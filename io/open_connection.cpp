@@ -1,0 +1,19 @@
+#include <troupe/io/internal/socket_transport.hpp>
+#include <troupe/io/open_connection.hpp>
+
+#include <utility>
+
+namespace troupe::io {
+
+stream make_stream(socket connected, const stream_options& options) {
+  std::string peer = connected.peer().text();
+  return stream(std::make_unique<internal::socket_transport>(connected.release(), std::move(peer)),
+                options);
+}
+
+coro<stream> open_connection(endpoint peer, stream_options options) {
+  socket connected = co_await connect(peer);
+  co_return make_stream(std::move(connected), options);
+}
+
+}  // namespace troupe::io

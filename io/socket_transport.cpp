@@ -1,0 +1,87 @@
+#include <troupe/io/internal/address.hpp>
+#include <troupe/io/internal/socket_calls.hpp>
+#include <troupe/io/internal/socket_transport.hpp>
+#include <troupe/io/internal/write_queue.hpp>
+#include <troupe/runtime/loop.hpp>
+
+#include <sys/uio.h>
+
+#include <algorithm>
+
+namespace troupe::io::internal {
+
+ssize_t send_parts(int socket, std::span<const std::span<const std::byte>> parts) noexcept {
+  iovec vectors[write_queue::most_parts];
+  const std::size_t count = std::min(parts.size(), write_queue::most_parts);
+  for (std::size_t index = 0; index < count; ++index)
+    vectors[index] = {const_cast<std::byte*>(parts[index].data()), parts[index].size()};
+  msghdr message{};
+  message.msg_iov = vectors;
+  message.msg_iovlen = count;
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+void reset_on_close(int socket) noexcept {
+  const linger at_once{1, 0};
+  static_cast<void>(::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+}
+
+namespace {
+
+/// What a failed call on a non-blocking socket says.
+transfer failed() noexcept {
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return transfer::none_now();
+  return {0, last_error()};
+}
+
+}  // namespace
+
+void socket_transport::attach(transport::listener& told) {
+  told_ = &told;
+  watch_.emplace(*loop::current(), static_cast<poller::listener&>(*this), std::move(unwatched_),
+                 watched);
+}
+
+transfer socket_transport::read(std::span<std::byte> into) noexcept {
+  if (!readable_) return transfer::none_now();
+  for (;;) {
+    const ssize_t got = ::recv(native(), into.data(), into.size(), 0);
+    if (got >= 0) {
+      readable_ = to_the_end_ || static_cast<std::size_t>(got) == into.size();
+      return {static_cast<std::size_t>(got), {}};
+    }
+    if (errno == EINTR) continue;
+    const transfer none = failed();
+    if (none.blocked()) readable_ = false;
+    return none;
+  }
+}
+
+transfer socket_transport::write(std::span<const std::span<const std::byte>> parts) noexcept {
+  for (;;) {
+    const ssize_t sent = parts.size() == 1
+                             ? ::send(native(), parts[0].data(), parts[0].size(), MSG_NOSIGNAL)
+                             : send_parts(native(), parts);
+    if (sent >= 0) return {static_cast<std::size_t>(sent), {}};
+    if (errno != EINTR) return failed();
+  }
+}
+
+std::error_code socket_transport::end_writing() noexcept {
+  return ::shutdown(native(), SHUT_WR) == 0 ? std::error_code() : last_error();
+}
+
+void socket_transport::close(bool reset) noexcept {
+  if (reset && native() >= 0) reset_on_close(native());
+  watch_.reset();
+  unwatched_.close();
+}
+
+std::string socket_transport::local_name() const {
+  address found;
+  if (::getsockname(native(), found.get(), &found.size) != 0) return "closed";
+  if (found.storage.ss_family != AF_INET && found.storage.ss_family != AF_INET6) return "unix";
+  return found.to_endpoint().text();
+}
+
+}  // namespace troupe::io::internal

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <system_error>
+
+namespace troupe::io {
+
+/// What came of one attempt to move bytes.
+struct transfer {
+  std::size_t bytes = 0;
+  /// operation_would_block: nothing can be moved now, and a notice will follow.
+  std::error_code error = {};
+
+  bool blocked() const noexcept { return error == std::errc::operation_would_block; }
+  static transfer none_now() noexcept {
+    return {0, std::make_error_code(std::errc::operation_would_block)};
+  }
+};
+
+/// What moves the bytes of a `stream`: a socket, a pipe, TLS over another transport, memory. Who writes one makes everything above it
+/// (lines, limits, back-pressure, closing) work over it; the test `tests/io/stream_contract.hpp` says whether it is right.
+///
+/// Nothing here waits. An attempt that is not possible now says so, and the listener gets a notice when it may be possible again;
+/// a notice too many does no harm.
+/// Life: made anywhere, even on another thread; `attach` brings it to the loop where it stays; `close`, once, ends it.
+/// Threads: from `attach` on, its loop's.
+class transport {
+ public:
+  /// Who is told when an attempt may succeed.
+  class listener {
+   public:
+    /// Outside of any task. The transport may be closed inside, but not destroyed.
+    virtual void on_ready() noexcept = 0;
+
+   protected:
+    ~listener() = default;
+  };
+
+  transport(const transport&) = delete;
+  transport& operator=(const transport&) = delete;
+  virtual ~transport() = default;
+
+  /// From now on `told` gets the notices, on the running loop.
+  /// Errors: std::system_error when the system cannot watch it.
+  virtual void attach(listener& told) = 0;
+  /// Reads what is there, up to the size of `into`, which is not empty. No bytes and no error: the peer writes no more.
+  virtual transfer read(std::span<std::byte> into) noexcept = 0;
+  /// Writes what can be taken now of `parts`, one after the other; there are some, and they are not empty.
+  virtual transfer write(std::span<const std::span<const std::byte>> parts) noexcept = 0;
+  /// Tells the peer that no more is written, where that can be said. Once, when all has been written.
+  virtual std::error_code end_writing() noexcept = 0;
+  /// Ends both directions; no notice comes any more. With `reset`, in such a way that the peer does not take what it got for all
+  /// there was.
+  virtual void close(bool reset) noexcept = 0;
+
+  /// Where it comes from and leads to, for people and logs: "127.0.0.1:8080", a path, "pipe".
+  virtual std::string local_name() const = 0;
+  virtual std::string peer_name() const = 0;
+  /// The descriptor below, or -1. It stays the transport's.
+  virtual int native() const noexcept { return -1; }
+
+ protected:
+  transport() = default;
+};
+
+}  // namespace troupe::io

@@ -1,0 +1,299 @@
+// What every transport has to give the stream over it, as one test that each passes: tests/io/stream_memory.cpp, and those of sockets in
+// tests/scenarios. `make` connects two streams with the given options; nothing depends on time but by limits that are generous.
+#pragma once
+
+#include <troupe/io/stream.hpp>
+#include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/timeout.hpp>
+
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace troupe::testing::streams {
+
+using namespace std::chrono_literals;
+
+using ends = std::pair<io::stream, io::stream>;
+using maker = coro<ends> (*)(io::stream_options options);
+
+/// What a transport does not do as a socket does.
+struct peculiarities {
+  bool resets = true;  ///< an abort is told to the peer as an error, and not as the end of data
+};
+
+/// Bytes that are each different from their neighbours and from those a block further on.
+inline std::string pattern(std::size_t size, unsigned salt) {
+  std::string made(size, '\0');
+  for (std::size_t index = 0; index < size; ++index)
+    made[index] = static_cast<char>((index * 31 + index / 251 + salt) & 0xff);
+  return made;
+}
+
+/// How a read, or another wait, ends: "", or the kind of error.
+template <class T>
+coro<std::string> end_of(coro<T> wait) {
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(wait);
+    } else {
+      static_cast<void>(co_await std::move(wait));
+    }
+    co_return "";
+  } catch (const std::system_error& error) {
+    co_return "lost";
+  } catch (const invalid_state&) {
+    co_return "invalid state";
+  } catch (const io::incomplete_read& error) {
+    co_return "incomplete";
+  }
+}
+
+inline coro<> drained(io::stream& of) { co_await of.drain(); }
+inline coro<> ended(io::stream& of) { co_await of.wait_closed(); }
+inline coro<std::string> everything(io::stream& from) {
+  const io::bytes got = co_await from.read_all();
+  co_return std::string(got.text());
+}
+inline coro<std::string> exactly(io::stream& from, std::size_t count) {
+  const io::bytes got = co_await from.read_exactly(count);
+  co_return std::string(got.text());
+}
+
+/// Writes all in parts, waiting whenever too much is unsent.
+inline coro<> send_all(io::stream& to, std::string what, std::size_t part) {
+  const std::string_view text(what);
+  for (std::size_t at = 0; at < text.size(); at += part) {
+    to.write(text.substr(at, part));
+    co_await to.drain();
+  }
+}
+
+inline coro<> both_ways(maker make, std::size_t size) {
+  ends two = co_await make({});
+  const std::string there = pattern(size, 1);
+  const std::string back = pattern(size, 2);
+  auto first = create_task(send_all(two.first, there, 7000));
+  auto second = create_task(send_all(two.second, back, 900));
+  auto reading = create_task(exactly(two.first, back.size()));
+  std::string got = co_await exactly(two.second, there.size());
+  CHECK((got == there));
+  got = co_await reading;
+  CHECK((got == back));
+  co_await first;
+  co_await second;
+}
+
+inline coro<> lines(maker make) {
+  ends two = co_await make({});
+  two.first.write("hello ", "world", "!\n");
+  two.first.write("second\nthird");
+  std::string line = co_await two.second.read_line();
+  CHECK(line == "hello world!\n");
+  two.second.write(line);
+  line = co_await two.first.read_line();
+  CHECK(line == "hello world!\n");
+  line = co_await two.second.read_line();
+  CHECK(line == "second\n");
+  two.first.close();
+  line = co_await two.second.read_line();
+  CHECK(line == "third");
+  line = co_await two.second.read_line();
+  CHECK(line.empty());
+  CHECK(two.second.at_eof());
+}
+
+/// One side says that it writes no more; the other goes on.
+inline coro<> half_close(maker make, bool first_ends) {
+  ends two = co_await make({});
+  io::stream& ending = first_ends ? two.first : two.second;
+  io::stream& going_on = first_ends ? two.second : two.first;
+  const std::string request = pattern(200'000, 3);
+  ending.write(request);
+  ending.write_eof();
+  ending.write_eof();
+  CHECK_THROWS_AS(ending.write("more"), invalid_state);
+  std::string got = co_await everything(going_on);
+  CHECK((got == request));
+  auto answering = create_task(send_all(going_on, pattern(100'000, 4), 5000));
+  got = co_await exactly(ending, 100'000);
+  CHECK((got == pattern(100'000, 4)));
+  co_await answering;
+  going_on.write_eof();
+  got = co_await everything(ending);
+  CHECK(got.empty());
+  ending.close();
+  going_on.close();
+  std::string end = co_await end_of(ended(ending));
+  CHECK(end.empty());
+  end = co_await end_of(ended(going_on));
+  CHECK(end.empty());
+}
+
+/// What was written before `close`, or before the stream went, arrives.
+inline coro<> close_sends_all(maker make, bool drop) {
+  ends two = co_await make({});
+  const std::string text = pattern(300'000, 5);
+  two.first.write(text);
+  if (drop) {
+    io::stream gone(std::move(two.first));
+  } else {
+    two.first.close();
+    CHECK(two.first.is_closing());
+    two.first.write("dropped");
+    const std::string end = co_await end_of(drained(two.first));
+    CHECK(end == "lost");
+  }
+  const std::string got = co_await everything(two.second);
+  CHECK((got == text));
+  if (!drop) co_await two.first.wait_closed();
+}
+
+inline coro<> abort_ends_everything(maker make, peculiarities how) {
+  ends two = co_await make({});
+  const std::string much = pattern(4'000'000, 6);
+  two.first.write(much);  // nobody reads it
+  CHECK(two.first.unsent() != 0);
+  auto first = create_task(end_of(drained(two.first)));
+  auto second = create_task(end_of(drained(two.first)));
+  auto reading = create_task(end_of(everything(two.first)));
+  auto waiting = create_task(end_of(ended(two.first)));
+  co_await sleep(1ms);
+  two.first.abort();
+  CHECK(two.first.unsent() == 0);
+  std::string end = co_await first;
+  CHECK(end == "lost");
+  end = co_await second;
+  CHECK(end == "lost");
+  end = co_await reading;
+  CHECK(end.empty());
+  end = co_await waiting;
+  CHECK(end.empty());
+  end = co_await end_of(everything(two.second));
+  CHECK(end == (how.resets ? "lost" : ""));
+  two.first.abort();
+  two.first.close();
+  two.first.write("nothing");
+}
+
+/// A peer that does not read stops who drains, and costs no more memory than the marks say.
+inline coro<> slow_reader(maker make) {
+  constexpr std::size_t high = 100'000;
+  constexpr std::size_t part = 10'000;
+  ends two = co_await make({.high_water = high, .low_water = 20'000});
+  std::size_t written = 0;
+  std::size_t most = 0;
+  bool stop = false;
+  struct sender {
+    static coro<> run(io::stream& to, std::size_t& written, std::size_t& most, bool& stop) {
+      const std::string chunk = pattern(part, 7);
+      while (!stop) {
+        to.write(chunk);
+        written += chunk.size();
+        most = std::max(most, to.unsent());
+        co_await to.drain();
+      }
+      to.write_eof();
+    }
+  };
+  auto sending = create_task(sender::run(two.first, written, most, stop));
+  // It stops by itself.
+  for (std::size_t before = 1; before != written;) {
+    before = written;
+    co_await sleep(50ms);
+  }
+  CHECK(most <= high + part);
+  CHECK(two.first.unsent() > 0);
+  const std::size_t stopped_at = written;
+  std::size_t got = 0;
+  while (written == stopped_at) {
+    const io::bytes some = co_await two.second.read_some();
+    got += some.size();
+  }
+  stop = true;
+  const std::string rest = co_await everything(two.second);
+  got += rest.size();
+  co_await sending;
+  CHECK(got == written);
+  CHECK(most <= high + part);
+}
+
+/// Reads and drains that are cancelled have taken nothing.
+inline coro<> cancelled_waits(maker make) {
+  ends two = co_await make({.high_water = 1000, .low_water = 100});
+  for (int round = 0; round < 20; ++round) {
+    auto line = create_task([](io::stream& from) -> coro<std::string> {
+      co_return co_await from.read_line();
+    }(two.second));
+    auto some = std::string("abc").substr(0, static_cast<std::size_t>(round % 3));
+    two.first.write(some);
+    co_await sleep(1ms);
+    line.cancel();
+    CHECK_THROWS_AS(co_await line, cancelled);
+    two.first.write("\n");
+    const std::string whole = co_await two.second.read_line();
+    CHECK(whole == some + "\n");
+  }
+  const std::string much = pattern(4'000'000, 8);
+  two.first.write(much);
+  auto drain = create_task(drained(two.first));
+  co_await sleep(1ms);
+  drain.cancel();
+  CHECK_THROWS_AS(co_await drain, cancelled);
+  const std::string got = co_await exactly(two.second, much.size());
+  CHECK((got == much));
+  co_await two.first.drain();
+}
+
+/// A peer that goes while this side writes and drains.
+inline coro<> peer_goes(maker make) {
+  ends two = co_await make({});
+  two.first.write(pattern(4'000'000, 9));
+  auto drain = create_task(end_of(drained(two.first)));
+  auto waiting = create_task(end_of(ended(two.first)));
+  co_await sleep(1ms);
+  {
+    io::stream gone(std::move(two.second));
+    gone.abort();
+  }
+  std::string end = co_await drain;
+  CHECK(end == "lost");
+  end = co_await waiting;
+  CHECK(end == "lost");
+  two.first.write("into the void");
+  end = co_await end_of(drained(two.first));
+  CHECK(end == "lost");
+}
+
+inline coro<> close_has_a_limit(maker make) {
+  ends two = co_await make({.close_timeout = 50ms});
+  two.first.write(pattern(8'000'000, 10));  // nobody reads it
+  two.first.close();
+  const std::string end = co_await end_of(ended(two.first));
+  CHECK(end == "lost");
+}
+
+/// The whole contract.
+inline coro<> contract(maker make, peculiarities how = {}) {
+  co_await lines(make);
+  co_await both_ways(make, 300'000);
+  co_await half_close(make, true);
+  co_await half_close(make, false);
+  co_await close_sends_all(make, false);
+  co_await close_sends_all(make, true);
+  co_await slow_reader(make);
+  co_await cancelled_waits(make);
+  co_await peer_goes(make);
+  co_await close_has_a_limit(make);
+  co_await abort_ends_everything(make, how);
+}
+
+}  // namespace troupe::testing::streams
