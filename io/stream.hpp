@@ -53,7 +53,7 @@ class stream {
   /// `invalid_state` when no loop runs on this thread.
   explicit stream(std::unique_ptr<transport> wire, const stream_options& options = {});
   stream(stream&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
-  stream& operator=(stream&& other) noexcept {
+  stream& operator=(stream other) noexcept {
     std::swap(core_, other.core_);
     return *this;
   }
