@@ -28,6 +28,8 @@ using maker = coro<ends> (*)(io::stream_options options);
 /// What a transport does not do as a socket does.
 struct peculiarities {
   bool resets = true;  ///< an abort is told to the peer as an error, and not as the end of data
+  std::size_t much = 4'000'000;  ///< more than it holds on the way
+  std::size_t size = 300'000;    ///< of what is sent and read
 };
 
 /// Bytes that are each different from their neighbours and from those a block further on.
@@ -112,20 +114,20 @@ inline coro<> lines(maker make) {
 }
 
 /// One side says that it writes no more; the other goes on.
-inline coro<> half_close(maker make, bool first_ends) {
+inline coro<> half_close(maker make, bool first_ends, std::size_t size) {
   ends two = co_await make({});
   io::stream& ending = first_ends ? two.first : two.second;
   io::stream& going_on = first_ends ? two.second : two.first;
-  const std::string request = pattern(200'000, 3);
+  const std::string request = pattern(size, 3);
   ending.write(request);
   ending.write_eof();
   ending.write_eof();
   CHECK_THROWS_AS(ending.write("more"), invalid_state);
   std::string got = co_await everything(going_on);
   CHECK((got == request));
-  auto answering = create_task(send_all(going_on, pattern(100'000, 4), 5000));
-  got = co_await exactly(ending, 100'000);
-  CHECK((got == pattern(100'000, 4)));
+  auto answering = create_task(send_all(going_on, pattern(size / 2, 4), 5000));
+  got = co_await exactly(ending, size / 2);
+  CHECK((got == pattern(size / 2, 4)));
   co_await answering;
   going_on.write_eof();
   got = co_await everything(ending);
@@ -139,9 +141,9 @@ inline coro<> half_close(maker make, bool first_ends) {
 }
 
 /// What was written before `close`, or before the stream went, arrives.
-inline coro<> close_sends_all(maker make, bool drop) {
+inline coro<> close_sends_all(maker make, bool drop, std::size_t size) {
   ends two = co_await make({});
-  const std::string text = pattern(300'000, 5);
+  const std::string text = pattern(size, 5);
   two.first.write(text);
   if (drop) {
     io::stream gone(std::move(two.first));
@@ -159,7 +161,7 @@ inline coro<> close_sends_all(maker make, bool drop) {
 
 inline coro<> abort_ends_everything(maker make, peculiarities how) {
   ends two = co_await make({});
-  const std::string much = pattern(4'000'000, 6);
+  const std::string much = pattern(how.much, 6);
   two.first.write(much);  // nobody reads it
   CHECK(two.first.unsent() != 0);
   auto first = create_task(end_of(drained(two.first)));
@@ -185,15 +187,16 @@ inline coro<> abort_ends_everything(maker make, peculiarities how) {
 }
 
 /// A peer that does not read stops who drains, and costs no more memory than the marks say.
-inline coro<> slow_reader(maker make) {
-  constexpr std::size_t high = 100'000;
-  constexpr std::size_t part = 10'000;
-  ends two = co_await make({.high_water = high, .low_water = 20'000});
+inline coro<> slow_reader(maker make, std::size_t size) {
+  const std::size_t high = size / 3;
+  const std::size_t part = size / 30;
+  ends two = co_await make({.high_water = high, .low_water = size / 15});
   std::size_t written = 0;
   std::size_t most = 0;
   bool stop = false;
   struct sender {
-    static coro<> run(io::stream& to, std::size_t& written, std::size_t& most, bool& stop) {
+    static coro<> run(io::stream& to, std::size_t part, std::size_t& written, std::size_t& most,
+                      bool& stop) {
       const std::string chunk = pattern(part, 7);
       while (!stop) {
         to.write(chunk);
@@ -204,7 +207,7 @@ inline coro<> slow_reader(maker make) {
       to.write_eof();
     }
   };
-  auto sending = create_task(sender::run(two.first, written, most, stop));
+  auto sending = create_task(sender::run(two.first, part, written, most, stop));
   // It stops by itself.
   for (std::size_t before = 1; before != written;) {
     before = written;
@@ -227,7 +230,7 @@ inline coro<> slow_reader(maker make) {
 }
 
 /// Reads and drains that are cancelled have taken nothing.
-inline coro<> cancelled_waits(maker make) {
+inline coro<> cancelled_waits(maker make, std::size_t size) {
   ends two = co_await make({.high_water = 1000, .low_water = 100});
   for (int round = 0; round < 20; ++round) {
     auto line = create_task([](io::stream& from) -> coro<std::string> {
@@ -242,7 +245,7 @@ inline coro<> cancelled_waits(maker make) {
     const std::string whole = co_await two.second.read_line();
     CHECK(whole == some + "\n");
   }
-  const std::string much = pattern(4'000'000, 8);
+  const std::string much = pattern(size, 8);
   two.first.write(much);
   auto drain = create_task(drained(two.first));
   co_await sleep(1ms);
@@ -254,9 +257,9 @@ inline coro<> cancelled_waits(maker make) {
 }
 
 /// A peer that goes while this side writes and drains.
-inline coro<> peer_goes(maker make) {
+inline coro<> peer_goes(maker make, std::size_t size) {
   ends two = co_await make({});
-  two.first.write(pattern(4'000'000, 9));
+  two.first.write(pattern(size, 9));
   auto drain = create_task(end_of(drained(two.first)));
   auto waiting = create_task(end_of(ended(two.first)));
   co_await sleep(1ms);
@@ -273,9 +276,9 @@ inline coro<> peer_goes(maker make) {
   CHECK(end == "lost");
 }
 
-inline coro<> close_has_a_limit(maker make) {
+inline coro<> close_has_a_limit(maker make, std::size_t size) {
   ends two = co_await make({.close_timeout = 50ms});
-  two.first.write(pattern(8'000'000, 10));  // nobody reads it
+  two.first.write(pattern(2 * size, 10));  // nobody reads it
   two.first.close();
   const std::string end = co_await end_of(ended(two.first));
   CHECK(end == "lost");
@@ -284,15 +287,15 @@ inline coro<> close_has_a_limit(maker make) {
 /// The whole contract.
 inline coro<> contract(maker make, peculiarities how = {}) {
   co_await lines(make);
-  co_await both_ways(make, 300'000);
-  co_await half_close(make, true);
-  co_await half_close(make, false);
-  co_await close_sends_all(make, false);
-  co_await close_sends_all(make, true);
-  co_await slow_reader(make);
-  co_await cancelled_waits(make);
-  co_await peer_goes(make);
-  co_await close_has_a_limit(make);
+  co_await both_ways(make, how.size);
+  co_await half_close(make, true, how.size);
+  co_await half_close(make, false, how.size);
+  co_await close_sends_all(make, false, how.size);
+  co_await close_sends_all(make, true, how.size);
+  co_await slow_reader(make, how.size);
+  co_await cancelled_waits(make, how.much);
+  co_await peer_goes(make, how.much);
+  co_await close_has_a_limit(make, how.much);
   co_await abort_ends_everything(make, how);
 }
 

@@ -100,13 +100,13 @@ coro<ends> lately(io::stream_options options) {
 TEST_CASE("the contract of streams holds over memory") { testing::run(contract(plain)); }
 TEST_CASE("the contract of streams holds over memory that takes a byte at a time") {
   testing::run(lines(narrow));
-  testing::run(half_close(narrow, true));
-  testing::run(close_sends_all(narrow, true));
-  testing::run(slow_reader(narrow));
+  testing::run(half_close(narrow, true, 20'000));
+  testing::run(close_sends_all(narrow, true, 20'000));
+  testing::run(slow_reader(narrow, 20'000));
 }
 TEST_CASE("the contract of streams holds when each attempt moves a byte at most") {
-  testing::run(contract(in_bytes));
+  testing::run(contract(in_bytes, {.much = 200'000, .size = 30'000}));
 }
 TEST_CASE("the contract of streams holds when every second attempt comes too early") {
-  testing::run(contract(lately));
+  testing::run(contract(lately, {.much = 500'000}));
 }
