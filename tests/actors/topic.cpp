@@ -384,7 +384,7 @@ TEST_CASE("a subscriber that publishes to itself loses the oldest, and its turn 
 
 TEST_CASE("a process that receives something else first finds the newest that it subscribes to") {
   struct start {};
-  constexpr auto function = [](mailbox<price, start>& inbox, journal& pages) -> coro<> {
+  static constexpr auto function = [](mailbox<price, start>& inbox, journal& pages) -> coro<> {
     static_cast<void>(co_await inbox.receive<start>());
     for (;;) {
       const price got = co_await inbox.receive<price>();
