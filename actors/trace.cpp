@@ -88,6 +88,10 @@ class trace {
                                                  : nullptr;
   }
 
+  /// It has been stopped, or replaced, on one loop at least: no other begins with it now.
+  void end() noexcept { ended_.store(true, std::memory_order_relaxed); }
+  bool ended() const noexcept { return ended_.load(std::memory_order_relaxed); }
+
   std::uint64_t next_actor() noexcept {
     return actors_.fetch_add(1, std::memory_order_relaxed) + 1;
   }
@@ -195,6 +199,7 @@ class trace {
   tracer& to_;
   const std::uint32_t serial_ = next_serial();
   ref_count count_{1};
+  std::atomic<bool> ended_{false};
   std::atomic<std::uint64_t> actors_{0};
   std::atomic<std::uint64_t> events_{0};
   std::mutex mutex_;
@@ -328,9 +333,11 @@ void cell::trace_begin() noexcept {
 void cell::trace_family() noexcept {
   if (life_ != life::dead) trace_begin();
   const internal::counted<trace> by = actor_roots::of_current_loop().counted_trace();
+  if (!by) return;
   for (cell* child = last_child_; child != nullptr; child = child->previous_)
-    // The order may be there before that loop has heard of the tracer.
+    // The order may be there before that loop has heard of the tracer, or after it has heard that it is gone.
     carry_out(*child, [by](cell& to) noexcept {
+      if (by->ended()) return;
       actor_roots::of_current_loop().trace_by(by.get());
       to.trace_family();
     });
@@ -407,7 +414,10 @@ counted<trace> actor_roots::counted_trace() const noexcept {
 void actor_roots::trace_by(trace* by) noexcept {
   if (by == traced_by) return;
   if (by != nullptr) by->keep();
-  if (trace* const before = std::exchange(traced_by, by)) before->let_go();
+  if (trace* const before = std::exchange(traced_by, by)) {
+    before->end();
+    before->let_go();
+  }
   if (by == nullptr || last_ == nullptr) return;
   cell* root = last_;
   while (root->previous_ != nullptr) root = root->previous_;

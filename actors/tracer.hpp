@@ -42,7 +42,7 @@ struct trace_event {
   bool ask = false;            ///< an answer is waited for
   std::exception_ptr error = {};
 
-  /// The message itself when it is an `M` and is sent or delivered now, else null. Valid inside `tracer::see`.
+  /// The message itself when it is an `M` and is sent, delivered or lost now, else null. Valid inside `tracer::see`.
   template <class M>
   const M* content() const noexcept {
     return carried != nullptr && carried->info == &internal::envelope_of<M>::type

@@ -1,6 +1,8 @@
 #include <troupe/io/internal/stream_core.hpp>
 
 #include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/future.hpp>
+#include <troupe/runtime/task.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -17,8 +19,27 @@ incomplete_read::incomplete_read(std::string partial, std::optional<std::size_t>
       partial_(std::make_shared<const std::string>(std::move(partial))),
       expected_(expected) {}
 
+// --- what users see ---------------------------------------------------------------------------------------------------
+
 stream::stream(std::unique_ptr<transport> wire, const stream_options& options)
     : core_(new internal::stream_core(std::move(wire), options)) {}
+
+void stream::drop() noexcept { core_->drop(); }
+bool stream::at_eof() const noexcept { return core().ended() && core().in.empty(); }
+void stream::write(bytes chunk) { core().write(std::move(chunk)); }
+void stream::write(std::span<const std::byte> chunk) { core().write(chunk); }
+void stream::write(std::span<const std::string_view> parts) { core().write(parts); }
+void stream::write_eof() { core().write_eof(); }
+void stream::set_write_limits(std::size_t high, std::size_t low) {
+  core().set_write_limits(high, low);
+}
+std::size_t stream::unsent() const noexcept { return core().unsent(); }
+void stream::close() noexcept { core().close(); }
+void stream::abort() noexcept { core().abort(); }
+bool stream::is_closing() const noexcept { return core().closing(); }
+std::string stream::local_name() const { return core().wire().local_name(); }
+std::string stream::peer_name() const { return core().wire().peer_name(); }
+int stream::native() const noexcept { return core().wire().native(); }
 
 namespace internal {
 
@@ -69,12 +90,6 @@ class streams_of_loop final : public loop_service {
 
 namespace {
 
-loop& running() {
-  loop* const here = loop::current();
-  if (here == nullptr) throw invalid_state("a stream was made where no loop runs");
-  return *here;
-}
-
 void check_marks(std::size_t high, std::size_t low) {
   if (low > high)
     throw std::invalid_argument("the low-water mark of a stream, " + std::to_string(low) +
@@ -84,16 +99,16 @@ void check_marks(std::size_t high, std::size_t low) {
 std::exception_ptr system_error(std::error_code error, const char* doing) {
   return std::make_exception_ptr(std::system_error(error, doing));
 }
-std::exception_ptr gone_error() {
-  return std::make_exception_ptr(invalid_state("a stream went while a task waited for it"));
-}
 
 }  // namespace
 
 // --- the core ---------------------------------------------------------------------------------------------------------
 
 stream_core::stream_core(std::unique_ptr<transport> wire, const stream_options& options)
-    : timer(&stream_core::on_late), home_(&running()), wire_(std::move(wire)), options_(options) {
+    : timer(&stream_core::on_late),
+      home_(&troupe::internal::running_loop("a stream")),
+      wire_(std::move(wire)),
+      options_(options) {
   check_marks(options.high_water, options.low_water);
   if (options.limit == 0) throw std::invalid_argument("the limit of a stream has to be positive");
   if (wire_ == nullptr) throw std::invalid_argument("a stream needs a transport");
@@ -113,6 +128,14 @@ void stream_core::home_closes() noexcept {
   kept_by_->remove(*this);
   home_ = nullptr;
   if (dropped_) delete this;
+}
+
+std::exception_ptr stream_core::gone_error() noexcept {
+  return std::make_exception_ptr(invalid_state("a stream went while a task waited for it"));
+}
+
+std::exception_ptr stream_core::closed_error() noexcept {
+  return system_error(std::make_error_code(std::errc::connection_reset), "a stream that is closed");
 }
 
 std::exception_ptr stream_core::loss() const noexcept {
@@ -241,10 +264,9 @@ void stream_core::write(bytes chunk) {
   pause_if_full();
 }
 
-void stream_core::write(const void* data, std::size_t size) {
-  expect_writable(size);
+void stream_core::write(std::span<const std::byte> left) {
+  expect_writable(left.size());
   if (closing_ || closed_) return;
-  std::span<const std::byte> left(static_cast<const std::byte*>(data), size);
   while (out_ == nullptr && !left.empty()) {
     const std::size_t sent = send_now({&left, 1});
     left = left.subspan(sent);
@@ -325,8 +347,7 @@ void stream_core::close() noexcept {
   if (!lost_) ended_ = true;
   if (out_ == nullptr) return end(false);
   wake_reader();
-  wake_all(draining_, system_error(std::make_error_code(std::errc::connection_reset),
-                                   "a stream that is closed"));
+  wake_all(draining_, closed_error());
   if (options_.close_timeout != infinite)
     home_->timers().arm(*this,
                         troupe::internal::saturating_add(home_->time(), options_.close_timeout));
@@ -352,10 +373,7 @@ void stream_core::end(bool reset) noexcept {
   wire_->close(reset);
   wake_reader();
   const std::exception_ptr lost = loss();
-  wake_all(draining_, lost != nullptr
-                          ? lost
-                          : system_error(std::make_error_code(std::errc::connection_reset),
-                                         "a stream that is closed"));
+  wake_all(draining_, lost != nullptr ? lost : closed_error());
   wake_all(waiting_for_end_, lost);
 }
 

@@ -58,7 +58,7 @@ class stream {
     return *this;
   }
   ~stream() {
-    if (core_ != nullptr) internal::drop(*core_);
+    if (core_ != nullptr) drop();
   }
 
   // --- reading --------------------------------------------------------------------------------------------------------
@@ -104,55 +104,52 @@ class stream {
     return internal::read_until_wait(core(), separators);
   }
   /// Whether the end of data has come and all before it has been read.
-  bool at_eof() const noexcept { return internal::at_eof(core()); }
+  bool at_eof() const noexcept;
 
   // --- writing --------------------------------------------------------------------------------------------------------
 
   /// Sends these bytes: what the system does not take now is kept, and sent when it does. After `close`, or when the stream is lost,
   /// they are dropped, and `drain` says so.
   /// Errors: `invalid_state` after `write_eof`; std::system_error (no_buffer_space) beyond `most_unsent`.
-  void write(bytes chunk) { internal::write(core(), std::move(chunk)); }
-  void write(std::string_view text) { internal::write(core(), text.data(), text.size()); }
+  void write(bytes chunk);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   void write(const char* text) { write(std::string_view(text)); }
-  void write(std::span<const std::byte> chunk) {
-    internal::write(core(), chunk.data(), chunk.size());
-  }
+  void write(std::span<const std::byte> chunk);
   /// Several one after the other, which are copied only if they do not leave at once.
   template <std::convertible_to<std::string_view>... More>
   void write(std::string_view first, std::string_view second, const More&... more) {
     const std::string_view all[] = {first, second, more...};
     write(std::span<const std::string_view>(all));
   }
-  void write(std::span<const std::string_view> parts) { internal::write(core(), parts); }
+  void write(std::span<const std::string_view> parts);
   /// Waits while more than the high-water mark is unsent, until it is the low one. Does not suspend otherwise.
   /// Errors: what the stream was lost by; std::system_error (connection_reset) after `close`. Cancel: leaves the writing alone.
   internal::drain_wait drain() { return internal::drain_wait(core()); }
   /// No more is written: the peer sees the end of data when all has been sent. Reading goes on. Does nothing the second time.
-  void write_eof() { internal::write_eof(core()); }
+  void write_eof();
   /// When `drain` waits, and until when.
   /// Errors: std::invalid_argument when `low` is higher than `high`.
-  void set_write_limits(std::size_t high, std::size_t low) {
-    internal::set_write_limits(core(), high, low);
-  }
-  std::size_t unsent() const noexcept { return internal::unsent(core()); }
+  void set_write_limits(std::size_t high, std::size_t low);
+  std::size_t unsent() const noexcept;
 
   // --- the end --------------------------------------------------------------------------------------------------------
 
   /// Sends what was written, within `close_timeout`, and ends the stream. Who reads sees the end of data.
-  void close() noexcept { internal::close(core()); }
+  void close() noexcept;
   /// Ends the stream now: what is unsent is dropped, and the peer sees a reset where there is such a thing.
-  void abort() noexcept { internal::abort(core()); }
-  bool is_closing() const noexcept { return internal::is_closing(core()); }
+  void abort() noexcept;
+  bool is_closing() const noexcept;
   /// Waits until it has ended, by `close`, `abort` or loss. Never longer than `close_timeout` after a `close`.
   /// Errors: what the stream was lost by. Cancel: leaves the closing alone.
   internal::close_wait wait_closed() { return internal::close_wait(core()); }
 
-  std::string local_name() const { return internal::wire(core()).local_name(); }
-  std::string peer_name() const { return internal::wire(core()).peer_name(); }
-  int native() const noexcept { return internal::wire(core()).native(); }
+  std::string local_name() const;
+  std::string peer_name() const;
+  int native() const noexcept;
   explicit operator bool() const noexcept { return core_ != nullptr; }
 
  private:
+  void drop() noexcept;
   internal::stream_core& core() const noexcept {
     troupe::expects(core_ != nullptr, "a stream was used after it had been moved away");
     return *core_;

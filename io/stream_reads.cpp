@@ -31,6 +31,7 @@ void read_wait::await_suspend(std::coroutine_handle<> handle, std::source_locati
 
 bool read_wait::cancel() noexcept {
   if (from_ != nullptr) from_->end_read(*this);
+  from_ = nullptr;  // which may go before this does
   wake_cancelled();
   return true;
 }
@@ -52,14 +53,17 @@ bool read_wait::retry() noexcept {
   retries_ = false;
   if (from_ == nullptr) return true;
   from_->end_read(*this);
-  if (try_now()) return true;
+  if (try_now()) {
+    from_ = nullptr;
+    return true;
+  }
   from_->begin_read(*this);
   return false;
 }
 
 void read_wait::gone() noexcept {
   from_ = nullptr;
-  fail(std::make_exception_ptr(invalid_state("a stream went while a task read from it")));
+  fail(stream_core::gone_error());
   look_again();
 }
 
@@ -193,7 +197,7 @@ std::optional<std::string> next_line_wait::await_resume() {
 }
 
 read_until_wait::read_until_wait(stream_core& from, std::span<const std::string_view> separators)
-    : read_wait(from) {
+    : read_of(from) {
   if (separators.size() == 0) throw std::invalid_argument("read_until without a separator");
   for (const std::string_view each : separators) {
     if (each.empty()) throw std::invalid_argument("read_until with an empty separator");
@@ -250,10 +254,7 @@ void stream_wait::settle() {
 bool drain_wait::await_ready() {
   if (on_->closing()) {
     error_ = on_->loss();
-    if (error_ == nullptr)
-      error_ = std::make_exception_ptr(
-          std::system_error(std::make_error_code(std::errc::connection_reset),
-                            "what was written to a stream that is closed"));
+    if (error_ == nullptr) error_ = stream_core::closed_error();
   }
   return on_->closing() || !on_->paused();
 }
@@ -272,22 +273,5 @@ void close_wait::await_suspend(std::coroutine_handle<> handle, std::source_locat
   on_->wait_for_end(*this);
   park(handle, here);
 }
-
-// --- for `stream` -----------------------------------------------------------------------------------------------------
-
-void drop(stream_core& core) noexcept { core.drop(); }
-bool at_eof(const stream_core& core) noexcept { return core.ended() && core.in.empty(); }
-void write(stream_core& core, bytes chunk) { core.write(std::move(chunk)); }
-void write(stream_core& core, const void* data, std::size_t size) { core.write(data, size); }
-void write(stream_core& core, std::span<const std::string_view> parts) { core.write(parts); }
-void write_eof(stream_core& core) { core.write_eof(); }
-void set_write_limits(stream_core& core, std::size_t high, std::size_t low) {
-  core.set_write_limits(high, low);
-}
-std::size_t unsent(const stream_core& core) noexcept { return core.unsent(); }
-void close(stream_core& core) noexcept { core.close(); }
-void abort(stream_core& core) noexcept { core.abort(); }
-bool is_closing(const stream_core& core) noexcept { return core.closing(); }
-transport& wire(const stream_core& core) noexcept { return core.wire(); }
 
 }  // namespace troupe::io::internal

@@ -50,88 +50,80 @@ class read_wait : public suspension {
   /// Whether the stream is at its end, or lost; then that is the result unless the caller has another.
   bool over(std::exception_ptr at_end);
 
-  stream_core* from_;  ///< null when the stream has gone
+  stream_core*
+      from_;  ///< null when the stream has gone, or this has nothing to do with it any more
   std::exception_ptr error_;
   bool retries_ = false;  ///< it will be tried again in its task's turn
 
  private:
   /// It is over: its task goes on at once, outside of any other.
-  void go_on() noexcept { resume_now(); }
+  void go_on() noexcept {
+    from_ = nullptr;
+    resume_now();
+  }
   void look_again() noexcept;
   /// The stream has gone.
   void gone() noexcept;
 };
 
-class read_some_wait final : public read_wait {
+/// One that gives a `T`.
+template <class T>
+class read_of : public read_wait {
  public:
-  read_some_wait(stream_core& from, std::size_t most) noexcept : read_wait(from), most_(most) {}
-  bytes await_resume() {
-    settle();
-    return std::move(result_);
-  }
-
- private:
-  bool attempt() override;
-  std::size_t most_;
-  bytes result_;
-};
-
-class read_into_wait final : public read_wait {
- public:
-  read_into_wait(stream_core& from, std::span<std::byte> into) noexcept
-      : read_wait(from), into_(into) {}
-  std::size_t await_resume() {
-    settle();
-    return result_;
-  }
-
- private:
-  bool attempt() override;
-  std::span<std::byte> into_;
-  std::size_t result_ = 0;
-};
-
-class read_exactly_wait final : public read_wait {
- public:
-  read_exactly_wait(stream_core& from, std::size_t count) noexcept
-      : read_wait(from), count_(count) {}
-  bytes await_resume() {
-    settle();
-    return std::move(result_);
-  }
-
- private:
-  bool attempt() override;
-  std::size_t count_;
-  bytes result_;
-};
-
-class read_all_wait final : public read_wait {
- public:
-  read_all_wait(stream_core& from, std::size_t most) noexcept : read_wait(from), most_(most) {}
-  bytes await_resume() {
-    settle();
-    return std::move(result_);
-  }
-
- private:
-  bool attempt() override;
-  std::size_t most_;
-  bytes result_;
-};
-
-class read_line_wait : public read_wait {
- public:
-  explicit read_line_wait(stream_core& from) noexcept : read_wait(from) {}
-  std::string await_resume() {
+  using read_wait::read_wait;
+  T await_resume() {
     settle();
     return std::move(result_);
   }
 
  protected:
+  T result_{};
+};
+
+class read_some_wait final : public read_of<bytes> {
+ public:
+  read_some_wait(stream_core& from, std::size_t most) noexcept : read_of(from), most_(most) {}
+
+ private:
+  bool attempt() override;
+  std::size_t most_;
+};
+
+class read_into_wait final : public read_of<std::size_t> {
+ public:
+  read_into_wait(stream_core& from, std::span<std::byte> into) noexcept
+      : read_of(from), into_(into) {}
+
+ private:
+  bool attempt() override;
+  std::span<std::byte> into_;
+};
+
+class read_exactly_wait final : public read_of<bytes> {
+ public:
+  read_exactly_wait(stream_core& from, std::size_t count) noexcept : read_of(from), count_(count) {}
+
+ private:
+  bool attempt() override;
+  std::size_t count_;
+};
+
+class read_all_wait final : public read_of<bytes> {
+ public:
+  read_all_wait(stream_core& from, std::size_t most) noexcept : read_of(from), most_(most) {}
+
+ private:
+  bool attempt() override;
+  std::size_t most_;
+};
+
+class read_line_wait : public read_of<std::string> {
+ public:
+  using read_of::read_of;
+
+ protected:
   bool attempt() override;
   std::size_t looked_ = 0;  ///< bytes that hold no newline
-  std::string result_;
 };
 
 class next_line_wait final : public read_line_wait {
@@ -140,20 +132,15 @@ class next_line_wait final : public read_line_wait {
   std::optional<std::string> await_resume();
 };
 
-class read_until_wait final : public read_wait {
+class read_until_wait final : public read_of<std::string> {
  public:
   read_until_wait(stream_core& from, std::span<const std::string_view> separators);
-  std::string await_resume() {
-    settle();
-    return std::move(result_);
-  }
 
  private:
   bool attempt() override;
   std::vector<std::string> separators_;
   std::size_t longest_ = 0;
   std::size_t looked_ = 0;  ///< bytes that hold no separator, nor the beginning of one
-  std::string result_;
 };
 
 /// One who waits for something that happens to a stream as a whole; any number may.
@@ -192,19 +179,5 @@ class close_wait final : public stream_wait {
   void await_resume() { settle(); }
   std::string_view what() const noexcept override { return "a stream to close"; }
 };
-
-// What `stream` does with its core.
-void drop(stream_core& core) noexcept;
-bool at_eof(const stream_core& core) noexcept;
-void write(stream_core& core, bytes chunk);
-void write(stream_core& core, const void* data, std::size_t size);
-void write(stream_core& core, std::span<const std::string_view> parts);
-void write_eof(stream_core& core);
-void set_write_limits(stream_core& core, std::size_t high, std::size_t low);
-std::size_t unsent(const stream_core& core) noexcept;
-void close(stream_core& core) noexcept;
-void abort(stream_core& core) noexcept;
-bool is_closing(const stream_core& core) noexcept;
-transport& wire(const stream_core& core) noexcept;
 
 }  // namespace troupe::io::internal

@@ -46,7 +46,7 @@ class stream_core final : private transport::listener, private timer {
 
   // --- writing ---
   void write(bytes chunk);
-  void write(const void* data, std::size_t size);
+  void write(std::span<const std::byte> left);
   void write(std::span<const std::string_view> parts);
   void write_eof();
   void set_write_limits(std::size_t high, std::size_t low);
@@ -61,6 +61,10 @@ class stream_core final : private transport::listener, private timer {
   void drop() noexcept;
   /// Its loop closes.
   void home_closes() noexcept;
+
+  /// What waits end with whose stream goes, and drains of one that was closed.
+  static std::exception_ptr gone_error() noexcept;
+  static std::exception_ptr closed_error() noexcept;
 
   void wait_for_drain(drain_wait& wait) { draining_.push(wait); }
   void wait_for_end(close_wait& wait) { waiting_for_end_.push(wait); }

@@ -150,3 +150,32 @@ TEST_CASE("children on another loop are told of once, whichever loop hears of th
   };
   testing::run_on(2, body(book));
 }
+
+TEST_CASE("nothing is seen once stop_tracing is done, whatever was on its way between the loops") {
+  struct parent : actor<protocol<where>> {
+    parent() {
+      for (std::size_t index = 0; index < 8; ++index) spawn<collector>(place::on(index % 2));
+    }
+    std::size_t on(where) { return loop::current()->index(); }
+  };
+  struct scene {
+    static coro<> run() {
+      std::vector<actor_ref<protocol<where>>> all;
+      for (std::size_t index = 0; index < 8; ++index)
+        all.push_back(spawn<parent>(place::on(index % 2)));
+      for (int round = 0; round < 100; ++round) {
+        ledger book;  // may go when stop_tracing is done
+        auto begun = trace_actors(book);
+        co_await stop_tracing();
+        const std::size_t before = book.count(kind::spawned) + book.count(kind::sent);
+        for (const auto& each : all) {
+          const std::size_t at = co_await each.ask(where{});
+          CHECK(at < 2);
+        }
+        CHECK(book.count(kind::spawned) + book.count(kind::sent) == before);
+        co_await begun;
+      }
+    }
+  };
+  testing::run_on(2, scene::run());
+}

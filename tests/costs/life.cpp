@@ -141,43 +141,34 @@ class partner : public actor<protocol<watch, exited>> {
 };
 }  // namespace
 
-TEST_CASE("a monitor takes blocks only") {
-  auto body = []() -> coro<cost> {
-    const auto observer = spawn<witness>();
-    const auto live = [&](int count) -> coro<> {
-      for (int times = 0; times < count; ++times) {
-        const auto made = spawn<plain>();
-        watch order{made};
-        auto set = observer.ask(std::move(order));
-        co_await set;
-        made.stop();
-        co_await sleep(1ms);
-      }
-    };
-    co_return co_await cost_of(live);
+namespace {
+/// An actor that another begins to watch, and that ends then, told to `Observer` by a `watch`.
+template <class Observer>
+coro<cost> of_being_watched() {
+  const auto observer = spawn<Observer>();
+  const auto live = [&](int count) -> coro<> {
+    for (int times = 0; times < count; ++times) {
+      const auto made = spawn<plain>();
+      watch order{made};
+      auto set = observer.ask(std::move(order));
+      co_await set;
+      made.stop();
+      co_await sleep(1ms);
+    }
   };
-  const cost each = testing::run(body());
+  co_return co_await cost_of(live);
+}
+}  // namespace
+
+TEST_CASE("a monitor takes blocks only") {
+  const cost each = testing::run(of_being_watched<witness>());
   CAPTURE(each);
   // The actor, what is rare in it, the ask, the monitor, its news.
   CHECK(costs(each, {.blocks = 5}));
 }
 
 TEST_CASE("a link takes blocks only") {
-  auto body = []() -> coro<cost> {
-    const auto observer = spawn<partner>();
-    const auto live = [&](int count) -> coro<> {
-      for (int times = 0; times < count; ++times) {
-        const auto made = spawn<plain>();
-        watch order{made};
-        auto set = observer.ask(std::move(order));
-        co_await set;
-        made.stop();
-        co_await sleep(1ms);
-      }
-    };
-    co_return co_await cost_of(live);
-  };
-  const cost each = testing::run(body());
+  const cost each = testing::run(of_being_watched<partner>());
   CAPTURE(each);
   CHECK(costs(each, {.blocks = 5}));
 }

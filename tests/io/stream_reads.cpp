@@ -337,3 +337,16 @@ TEST_CASE("a read whose stream goes is told so") {
     CHECK(got == "invalid state");
   });
 }
+
+TEST_CASE("a reader that was cancelled may see its stream go before it goes itself") {
+  play([](ends two) -> coro<> {
+    auto reading = create_task(line(two.second));
+    co_await settle();
+    reading.cancel();
+    {
+      io::stream gone(std::move(two.second));
+    }
+    two.first.abort();
+    CHECK_THROWS_AS(co_await reading, cancelled);
+  });
+}
