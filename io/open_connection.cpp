@@ -6,13 +6,18 @@
 namespace troupe::io {
 
 stream make_stream(socket connected, const stream_options& options) {
-  std::string peer = connected.peer().text();
+  std::string peer = connected.peer_name();
   return stream(std::make_unique<internal::socket_transport>(connected.release(), std::move(peer)),
                 options);
 }
 
 coro<stream> open_connection(endpoint peer, stream_options options) {
   socket connected = co_await connect(peer);
+  co_return make_stream(std::move(connected), options);
+}
+
+coro<stream> open_connection(unix_endpoint peer, stream_options options) {
+  socket connected = co_await connect(std::move(peer));
   co_return make_stream(std::move(connected), options);
 }
 

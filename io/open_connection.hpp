@@ -12,5 +12,6 @@ stream make_stream(socket connected, const stream_options& options = {});
 
 /// Connects to `peer` and gives the stream. Errors, Cancel: as of `connect`.
 coro<stream> open_connection(endpoint peer, stream_options options = {});
+coro<stream> open_connection(unix_endpoint peer, stream_options options = {});
 
 }  // namespace troupe::io

@@ -1,10 +1,15 @@
 #include <troupe/io/internal/address.hpp>
+#include <troupe/io/internal/socket_calls.hpp>
 #include <troupe/io/internal/watch.hpp>
 #include <troupe/io/socket.hpp>
 #include <troupe/runtime/future.hpp>
+#include <troupe/runtime/sleep.hpp>
 
 #include <netinet/tcp.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <stdexcept>
 
 namespace troupe::io {
 
@@ -16,26 +21,20 @@ void descriptor::close() noexcept {
 }
 
 endpoint socket::local() const {
+  if (unix_) throw std::invalid_argument("a Unix socket has no internet address");
   address found;
   if (::getsockname(native(), found.get(), &found.size) != 0)
     throw_last_error("the local address of a socket");
   return found.to_endpoint();
 }
 
+std::string socket::peer_name() const {
+  if (!unix_) return peer_.text();
+  address found;
+  return ::getpeername(native(), found.get(), &found.size) == 0 ? found.text() : "unix";
+}
+
 namespace {
-
-descriptor new_socket(const endpoint& where, const std::string& what) {
-  descriptor made(::socket(where.is_ipv6() ? AF_INET6 : AF_INET,
-                           SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!made) throw_last_error(what);
-  return made;
-}
-
-void set_option(const descriptor& socket, int level, int option, bool on) {
-  const int value = on ? 1 : 0;
-  // An option that cannot be set is one that this system does without.
-  static_cast<void>(::setsockopt(socket.get(), level, option, &value, sizeof value));
-}
 
 /// Fulfils a promise when a connecting socket is ready.
 class connecting final : public internal::poller::listener {
@@ -64,24 +63,10 @@ bool is_its_own_peer(const descriptor& made, const endpoint& peer) {
 
 }  // namespace
 
-listening_socket::listening_socket(const endpoint& local, listen_options options) {
-  const std::string what = "listening on " + local.text();
-  listening_ = new_socket(local, what);
-  set_option(listening_, SOL_SOCKET, SO_REUSEADDR, options.reuse_address);
-  set_option(listening_, SOL_SOCKET, SO_REUSEPORT, options.reuse_port);
-  if (local.is_ipv6()) set_option(listening_, IPPROTO_IPV6, IPV6_V6ONLY, true);
-  const address wanted(local);
-  if (::bind(listening_.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
-  if (::listen(listening_.get(), options.backlog) != 0) throw_last_error(what);
-  address bound;
-  if (::getsockname(listening_.get(), bound.get(), &bound.size) != 0) throw_last_error(what);
-  local_ = bound.to_endpoint();
-}
-
 coro<socket> connect(endpoint peer) {
   const std::string what = "connecting to " + peer.text();
-  descriptor made = new_socket(peer, what);
-  set_option(made, IPPROTO_TCP, TCP_NODELAY, true);
+  descriptor made = internal::new_stream_socket(peer.is_ipv6() ? AF_INET6 : AF_INET, what);
+  internal::set_option(made, IPPROTO_TCP, TCP_NODELAY, true);
   const address target(peer);
   if (::connect(made.get(), target.get(), target.size) == 0)
     co_return socket(std::move(made), peer);
@@ -96,6 +81,21 @@ coro<socket> connect(endpoint peer) {
   if (error == 0 && is_its_own_peer(made, peer)) error = ECONNREFUSED;
   if (error != 0) throw std::system_error(error, std::generic_category(), what);
   co_return socket(std::move(made), peer);
+}
+
+coro<socket> connect(unix_endpoint peer) {
+  const std::string what = "connecting to " + peer.text();
+  descriptor made = internal::new_stream_socket(AF_UNIX, what);
+  const address target(peer);
+  // Unix sockets connect at once. With the backlog full they cannot, and nothing tells when they can.
+  duration pause = std::chrono::milliseconds(1);
+  while (::connect(made.get(), target.get(), target.size) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) throw_last_error(what);
+    co_await sleep(pause);
+    pause = std::min(pause * 2, duration(std::chrono::milliseconds(50)));
+  }
+  co_return socket(std::move(made));
 }
 
 }  // namespace troupe::io

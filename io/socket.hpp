@@ -1,8 +1,10 @@
 #pragma once
 
 #include <troupe/io/endpoint.hpp>
+#include <troupe/io/unix_endpoint.hpp>
 #include <troupe/runtime/coro.hpp>
 
+#include <string>
 #include <utility>
 
 namespace troupe::io {
@@ -31,16 +33,22 @@ class descriptor {
   int value_ = -1;
 };
 
-/// A connected TCP socket that no actor owns yet: what a listener accepts and `connect` makes. It can be sent to another
-/// loop; give it to a `tcp_connection`. Dropped, it closes.
+/// A connected socket, TCP or Unix, that nobody uses yet: what a listener accepts and `connect` makes. It can be sent to another
+/// loop; give it to a `tcp_connection`, or make a stream of it. Dropped, it closes.
 class socket {
  public:
   /// Takes over a connected, non-blocking descriptor.
   explicit socket(descriptor connected, const endpoint& peer) noexcept
       : connected_(std::move(connected)), peer_(peer) {}
+  /// The same of a Unix socket.
+  explicit socket(descriptor connected) noexcept : connected_(std::move(connected)), unix_(true) {}
 
+  bool is_unix() const noexcept { return unix_; }
+  /// 0.0.0.0:0 of a Unix socket.
   const endpoint& peer() const noexcept { return peer_; }
-  /// Errors: std::system_error.
+  /// For people and logs: "127.0.0.1:8080", or "unix:/path" of a peer that has a name.
+  std::string peer_name() const;
+  /// Errors: std::system_error; std::invalid_argument for a Unix socket.
   endpoint local() const;
   int native() const noexcept { return connected_.get(); }
   descriptor release() noexcept { return std::move(connected_); }
@@ -48,33 +56,15 @@ class socket {
  private:
   descriptor connected_;
   endpoint peer_;
-};
-
-struct listen_options {
-  int backlog = 4096;  ///< connections the system keeps until they are accepted; it may keep fewer
-  bool reuse_address = true;  ///< a restarted server gets its port back at once
-  bool reuse_port =
-      false;  ///< several listeners on one port, which the system spreads connections over
-};
-
-/// A bound and listening TCP socket; give it to a `tcp_listener`.
-class listening_socket {
- public:
-  /// Errors: std::system_error that names the endpoint: address_in_use, permission_denied, address_not_available...
-  explicit listening_socket(const endpoint& local, listen_options options = {});
-
-  /// With the port that the system chose, if it was asked for port 0.
-  const endpoint& local() const noexcept { return local_; }
-  descriptor release() noexcept { return std::move(listening_); }
-
- private:
-  descriptor listening_;
-  endpoint local_;
+  bool unix_ = false;
 };
 
 /// Connects to `peer`.
 /// Errors: std::system_error that names the peer: connection_refused, timed_out, network_unreachable...
 /// Cancel: closes the socket.
 coro<socket> connect(endpoint peer);
+/// The same; waits while the backlog of the peer is full.
+/// Errors: std::system_error that names the peer: connection_refused, no_such_file_or_directory, permission_denied...
+coro<socket> connect(unix_endpoint peer);
 
 }  // namespace troupe::io

@@ -10,6 +10,17 @@
 
 namespace troupe::io::internal {
 
+descriptor new_stream_socket(int family, const std::string& what) {
+  descriptor made(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!made) throw_last_error(what);
+  return made;
+}
+
+void set_option(const descriptor& socket, int level, int option, bool on) noexcept {
+  const int value = on ? 1 : 0;
+  static_cast<void>(::setsockopt(socket.get(), level, option, &value, sizeof value));
+}
+
 ssize_t send_parts(int socket, std::span<const std::span<const std::byte>> parts) noexcept {
   iovec vectors[write_queue::most_parts];
   const std::size_t count = std::min(parts.size(), write_queue::most_parts);
@@ -79,9 +90,7 @@ void socket_transport::close(bool reset) noexcept {
 
 std::string socket_transport::local_name() const {
   address found;
-  if (::getsockname(native(), found.get(), &found.size) != 0) return "closed";
-  if (found.storage.ss_family != AF_INET && found.storage.ss_family != AF_INET6) return "unix";
-  return found.to_endpoint().text();
+  return ::getsockname(native(), found.get(), &found.size) == 0 ? found.text() : "closed";
 }
 
 }  // namespace troupe::io::internal

@@ -30,8 +30,9 @@ void stream::write(bytes chunk) { core().write(std::move(chunk)); }
 void stream::write(std::span<const std::byte> chunk) { core().write(chunk); }
 void stream::write(std::span<const std::string_view> parts) { core().write(parts); }
 void stream::write_eof() { core().write_eof(); }
-void stream::set_write_limits(std::size_t high, std::size_t low) {
-  core().set_write_limits(high, low);
+void stream::set_write_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) {
+  if (!high) high = low ? *low * 4 : stream_options().high_water;
+  core().set_write_limits(*high, low.value_or(*high / 4));
 }
 std::size_t stream::unsent() const noexcept { return core().unsent(); }
 void stream::close() noexcept { core().close(); }
@@ -102,6 +103,11 @@ std::exception_ptr system_error(std::error_code error, const char* doing) {
 
 }  // namespace
 
+void check_options(const stream_options& options) {
+  check_marks(options.high_water, options.low_water);
+  if (options.limit == 0) throw std::invalid_argument("the limit of a stream has to be positive");
+}
+
 // --- the core ---------------------------------------------------------------------------------------------------------
 
 stream_core::stream_core(std::unique_ptr<transport> wire, const stream_options& options)
@@ -109,8 +115,7 @@ stream_core::stream_core(std::unique_ptr<transport> wire, const stream_options& 
       home_(&troupe::internal::running_loop("a stream")),
       wire_(std::move(wire)),
       options_(options) {
-  check_marks(options.high_water, options.low_water);
-  if (options.limit == 0) throw std::invalid_argument("the limit of a stream has to be positive");
+  check_options(options);
   if (wire_ == nullptr) throw std::invalid_argument("a stream needs a transport");
   wire_->attach(*this);
   kept_by_ = &home_->service<streams_of_loop>();
@@ -375,6 +380,7 @@ void stream_core::end(bool reset) noexcept {
   const std::exception_ptr lost = loss();
   wake_all(draining_, lost != nullptr ? lost : closed_error());
   wake_all(waiting_for_end_, lost);
+  if (told_of_end_ != nullptr) std::exchange(told_of_end_, nullptr)->on_end(lost_);
 }
 
 void stream_core::drop() noexcept {

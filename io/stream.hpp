@@ -9,12 +9,17 @@
 #include <concepts>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace troupe::io {
+
+namespace internal {
+struct stream_access;
+}
 
 /// What is said of a stream once.
 struct stream_options {
@@ -127,9 +132,10 @@ class stream {
   internal::drain_wait drain() { return internal::drain_wait(core()); }
   /// No more is written: the peer sees the end of data when all has been sent. Reading goes on. Does nothing the second time.
   void write_eof();
-  /// When `drain` waits, and until when.
+  /// When `drain` waits, and until when; `low` is a quarter of `high` where one of them is not given, and they are those of the default
+  /// options where neither is.
   /// Errors: std::invalid_argument when `low` is higher than `high`.
-  void set_write_limits(std::size_t high, std::size_t low);
+  void set_write_limits(std::optional<std::size_t> high, std::optional<std::size_t> low = {});
   std::size_t unsent() const noexcept;
 
   // --- the end --------------------------------------------------------------------------------------------------------
@@ -149,6 +155,7 @@ class stream {
   explicit operator bool() const noexcept { return core_ != nullptr; }
 
  private:
+  friend struct internal::stream_access;
   void drop() noexcept;
   internal::stream_core& core() const noexcept {
     troupe::expects(core_ != nullptr, "a stream was used after it had been moved away");

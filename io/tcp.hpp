@@ -3,6 +3,7 @@
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/reply_to.hpp>
 #include <troupe/io/bytes.hpp>
+#include <troupe/io/listening.hpp>
 #include <troupe/io/socket.hpp>
 
 #include <cstddef>
@@ -132,8 +133,8 @@ class tcp_listener : public actor<protocol<>> {
   ~tcp_listener();
 
  private:
-  class acceptor;
-  std::unique_ptr<acceptor> acceptor_;
+  class reception;
+  std::unique_ptr<reception> reception_;
 };
 
 }  // namespace troupe::io

@@ -1,18 +1,21 @@
 #pragma once
 
 #include <troupe/io/endpoint.hpp>
+#include <troupe/io/unix_endpoint.hpp>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <system_error>
 
 namespace troupe::io::internal {
 
-/// An endpoint as the operating system takes it.
+/// An endpoint, of the internet or a Unix socket, as the operating system takes it.
 struct address {
   address() noexcept = default;
   explicit address(const endpoint& from) noexcept {
@@ -32,6 +35,29 @@ struct address {
     }
   }
 
+  explicit address(const unix_endpoint& from) noexcept {
+    auto& local = reinterpret_cast<sockaddr_un&>(storage);
+    local.sun_family = AF_UNIX;
+    std::memcpy(local.sun_path, from.name().data(), from.name().size());
+    if (from.is_abstract()) local.sun_path[0] = '\0';
+    size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + from.name().size() +
+                                  (from.is_abstract() ? 0 : 1));
+  }
+
+  bool is_ip() const noexcept {
+    return storage.ss_family == AF_INET || storage.ss_family == AF_INET6;
+  }
+  /// For people and logs: "127.0.0.1:80", "unix:/path", or "unix" where there is no name.
+  std::string text() const {
+    if (is_ip()) return to_endpoint().text();
+    const char* const path = reinterpret_cast<const sockaddr_un&>(storage).sun_path;
+    constexpr socklen_t before = offsetof(sockaddr_un, sun_path);
+    if (storage.ss_family != AF_UNIX || size <= before) return "unix";
+    if (*path == '\0') return "unix:@" + std::string(path + 1, size - before - 1);
+    return "unix:" + std::string(path, ::strnlen(path, size - before));
+  }
+
+  /// Pre: `is_ip()`.
   endpoint to_endpoint() const noexcept {
     if (storage.ss_family == AF_INET6) {
       const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);

@@ -12,6 +12,9 @@ namespace troupe::io::internal {
 
 class streams_of_loop;
 
+/// Errors: std::invalid_argument for options that contradict each other.
+void check_options(const stream_options& options);
+
 /// What is behind a `stream`.
 ///
 /// Life: made by the stream, which drops it; from then on its loop has it until it has closed.
@@ -66,6 +69,17 @@ class stream_core final : private transport::listener, private timer {
   static std::exception_ptr gone_error() noexcept;
   static std::exception_ptr closed_error() noexcept;
 
+  /// Told once, when it has closed.
+  class end_listener {
+   public:
+    virtual void on_end(std::error_code lost) noexcept = 0;
+
+   protected:
+    ~end_listener() = default;
+  };
+  /// Pre: it has not closed. `told` lives until then.
+  void tell_of_end(end_listener& told) noexcept { told_of_end_ = &told; }
+
   void wait_for_drain(drain_wait& wait) { draining_.push(wait); }
   void wait_for_end(close_wait& wait) { waiting_for_end_.push(wait); }
 
@@ -96,6 +110,7 @@ class stream_core final : private transport::listener, private timer {
   std::unique_ptr<write_queue> out_;  ///< only while something is unsent
   troupe::internal::chain<drain_wait> draining_;
   troupe::internal::chain<close_wait> waiting_for_end_;
+  end_listener* told_of_end_ = nullptr;
   std::error_code lost_;
   stream_core* previous_ = nullptr;  ///< neighbours among the streams of the loop
   stream_core* next_ = nullptr;
@@ -106,6 +121,11 @@ class stream_core final : private transport::listener, private timer {
   bool closing_ = false;
   bool closed_ = false;
   bool dropped_ = false;  ///< its stream has gone
+};
+
+/// The way to what is behind a stream, for what is built on it here.
+struct stream_access {
+  static stream_core& core(const stream& of) noexcept { return of.core(); }
 };
 
 }  // namespace troupe::io::internal

@@ -81,4 +81,18 @@ class descriptor_limit {
   rlimit before_{};
 };
 
+/// Whether this build cannot do without descriptors; then it says so.
+inline bool skipped_without_descriptors() {
+  if (needs_descriptors_itself) WARN("skipped: this build cannot do without descriptors");
+  return needs_descriptors_itself;
+}
+
+/// The number of a descriptor that would be opened next.
+inline int next_descriptor() {
+  const int probe = ::dup(0);
+  REQUIRE(probe >= 0);
+  ::close(probe);
+  return probe;
+}
+
 }  // namespace troupe::testing

@@ -1,5 +1,6 @@
 // The contract of streams, over TCP and over Unix sockets.
 #include <troupe/io/internal/socket_transport.hpp>
+#include <troupe/io/listening.hpp>
 #include <troupe/io/open_connection.hpp>
 #include <troupe/runtime/runtime.hpp>
 

@@ -7,28 +7,10 @@
 using namespace troupe;
 using namespace troupe::testing;
 
-namespace {
-
-/// Whether this build cannot do without descriptors; then it says so.
-bool skipped_in_this_build() {
-  if (needs_descriptors_itself) WARN("skipped: this build cannot do without descriptors");
-  return needs_descriptors_itself;
-}
-
-/// The number of a descriptor that would be opened next.
-int next_descriptor() {
-  const int probe = ::dup(0);
-  REQUIRE(probe >= 0);
-  ::close(probe);
-  return probe;
-}
-
-}  // namespace
-
 // --- no descriptors left -------------------------------------------------------------------------------------------------------
 
 TEST_CASE("without descriptors a listener says so once, pauses, and recovers by itself") {
-  if (skipped_in_this_build()) return;
+  if (skipped_without_descriptors()) return;
   failure_log log;
   auto body = [](failure_log& reports) -> coro<> {
     reception at;
@@ -67,7 +49,7 @@ TEST_CASE("without descriptors a listener says so once, pauses, and recovers by 
 }
 
 TEST_CASE("a listener that is stopped while it pauses for descriptors is gone") {
-  if (skipped_in_this_build()) return;
+  if (skipped_without_descriptors()) return;
   failure_log log;
   auto body = [](failure_log& reports) -> coro<> {
     reception at;
