@@ -323,6 +323,11 @@ TEST_CASE("a read takes a time limit as anything does, and loses nothing by it")
     two.first.write("half");
     const std::string got = co_await exactly(two.second, 8);
     CHECK(got == "halfhalf");
+    two.first.write("half a line");
+    CHECK_THROWS_AS(co_await timeout(1s, two.second.read_line()), timeout_error);
+    two.first.write("\n");
+    const std::string whole = co_await timeout(1s, two.second.read_line());
+    CHECK(whole == "half a line\n");
   });
 }
 
