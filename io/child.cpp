@@ -1,0 +1,333 @@
+#include <troupe/io/internal/child.hpp>
+
+#include <troupe/io/internal/pipe_transport.hpp>
+#include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/task.hpp>
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <stdexcept>
+#include <utility>
+
+namespace troupe::io::internal {
+
+namespace {
+
+constexpr duration first_look = std::chrono::milliseconds(1);
+constexpr duration longest_look = std::chrono::milliseconds(50);
+constexpr int at_once_ms = 5000;      // after SIGKILL, for a child whose loop closes
+constexpr unsigned to_the_group = 4;  // PIDFD_SIGNAL_PROCESS_GROUP, from Linux 6.9 on
+
+/// Whether the system signals a group by its handle. Until it refuses to, it is taken for one that does.
+std::atomic<bool> groups_by_handle{true};
+
+}  // namespace
+
+/// The children of one loop: those that end in the background, and those that it must not leave behind.
+class children_of_loop final : public loop_service {
+ public:
+  void begin_shutdown() override {}
+  void insist() override {
+    for (child* each = first_; each != nullptr;) {
+      child* const next = each->next_;
+      if (left(*each)) each->end(duration::zero());
+      each = next;
+    }
+  }
+  void abandon() noexcept override {
+    for (child* each = first_; each != nullptr;) {
+      child* const next = each->next_;
+      if (left(*each)) {
+        each->end_now();
+        each->finish();
+      }
+      each = next;
+    }
+  }
+  bool finished() const override {
+    for (const child* each = first_; each != nullptr; each = each->next_)
+      if (left(*each)) return false;
+    return true;
+  }
+  std::string unfinished() const override {
+    std::string names;
+    for (const child* each = first_; each != nullptr; each = each->next_)
+      if (left(*each)) names += "\n  child process " + std::to_string(each->pid_) + ", to be ended";
+    return names;
+  }
+  ~children_of_loop() override {
+    while (child* const each = first_) {
+      each->end_now();
+      remove(*each);
+      each->kept_by_ = nullptr;
+      const std::shared_ptr<child> last = std::move(each->kept_);
+    }
+  }
+
+  spawn_stack& stack() noexcept { return stack_; }
+
+  void add(child& made) noexcept {
+    made.next_ = first_;
+    if (first_ != nullptr) first_->previous_ = &made;
+    first_ = &made;
+  }
+  void remove(child& gone) noexcept {
+    (gone.previous_ != nullptr ? gone.previous_->next_ : first_) = gone.next_;
+    if (gone.next_ != nullptr) gone.next_->previous_ = gone.previous_;
+    gone.previous_ = gone.next_ = nullptr;
+  }
+
+ private:
+  static bool left(const child& each) noexcept { return each.dropped_ && each.kept_ != nullptr; }
+
+  child* first_ = nullptr;
+  spawn_stack stack_;
+};
+
+// --- the beginning ----------------------------------------------------------------------------------------------------
+
+child::child(loop& home, const launch& wanted)
+    : timer(&child::on_due),
+      home_(home),
+      kept_by_(&home.service<children_of_loop>()),
+      group_(wanted.group()),
+      grace_(wanted.grace()) {
+  kept_by_->add(*this);
+}
+
+child::~child() {
+  if (kept_by_ == nullptr) return;
+  home_.timers().cancel(*this);
+  kept_by_->remove(*this);
+}
+
+std::shared_ptr<child> child::start(const launch& wanted) {
+  loop& home = troupe::internal::running_loop("a subprocess");
+  if (home.is_virtual())
+    throw invalid_state("a subprocess lives in real time, and this loop is on virtual time");
+  std::shared_ptr<child> made(new child(home, wanted));
+  made->adopt(spawn(wanted, made->kept_by_->stack()), wanted.streams());
+  return made;
+}
+
+void child::adopt(spawned made, const stream_options& options) {
+  pid_ = made.pid;
+  try {
+    for (std::size_t index = 0; index < streams_.size(); ++index) {
+      if (!made.pipes[index]) continue;
+      descriptor none;
+      const bool writes = index == 0;
+      auto wire = writes ? std::make_unique<pipe_transport>(std::move(none),
+                                                            std::move(made.pipes[index]), "pipe")
+                         : std::make_unique<pipe_transport>(std::move(made.pipes[index]),
+                                                            std::move(none), "pipe");
+      streams_[index].emplace(std::move(wire), options);
+    }
+    watch_.emplace(home_, static_cast<poller::listener&>(*this), std::move(made.handle),
+                   EPOLLIN | EPOLLET);
+  } catch (...) {
+    // Nobody else collects it, so its number is still its own.
+    ended_ = true;
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    throw;
+  }
+  kept_ = shared_from_this();
+}
+
+// --- signals ----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Whether it was sent. Errors: as of `process::send_signal`.
+bool sent(int error, int pid) {
+  if (error == 0) return true;
+  if (error == ESRCH) return false;
+  throw std::system_error(error, std::generic_category(),
+                          "a signal to child process " + std::to_string(pid));
+}
+
+void check_number(int number) {
+  if (number <= 0 || number >= NSIG)
+    throw std::invalid_argument("no signal has the number " + std::to_string(number));
+}
+
+}  // namespace
+
+bool child::send_signal(int number) {
+  check_number(number);
+  return sent(try_signal(number), pid_);
+}
+
+bool child::signal_group(int number) {
+  check_number(number);
+  if (!has_group())
+    throw invalid_state(
+        "a child in the group of its parent has none of its own that could be signalled");
+  return sent(try_signal_group(number), pid_);
+}
+
+int child::try_signal(int number) noexcept {
+  if (ended_) return ESRCH;
+  return ::syscall(SYS_pidfd_send_signal, handle(), number, nullptr, 0U) == 0 ? 0 : errno;
+}
+
+int child::try_signal_group(int number) noexcept {
+  if (!has_group()) return try_signal(number);
+  if (handle() < 0) return ESRCH;
+  if (groups_by_handle) {
+    if (::syscall(SYS_pidfd_send_signal, handle(), number, nullptr, to_the_group) == 0) return 0;
+    if (errno != EINVAL) return errno;
+    groups_by_handle = false;
+  }
+  // The number of a group is safe only as long as its leader has not been collected.
+  if (const int error = try_signal(0)) return error;
+  return ::kill(-pid_, number) == 0 ? 0 : errno;
+}
+
+// --- the end ----------------------------------------------------------------------------------------------------------
+
+bool child::collect() noexcept {
+  // On a system that will not do it later, the rest of a group that is to end does so with its leader.
+  if (ending_ && has_group() && !groups_by_handle) static_cast<void>(try_signal_group(SIGKILL));
+  siginfo_t found{};
+  int result = 0;
+  do {
+    result = ::waitid(static_cast<idtype_t>(3) /* P_PIDFD */, static_cast<id_t>(handle()), &found,
+                      WEXITED | WNOHANG);
+  } while (result < 0 && errno == EINTR);
+  if (result == 0 && found.si_pid == 0) return false;
+  if (result == 0) returncode_ = found.si_code == CLD_EXITED ? found.si_status : -found.si_status;
+  ended_ = true;
+  if (watch_) handle_ = watch_->release();
+  watch_.reset();
+  if (!has_group()) handle_.close();
+  return true;
+}
+
+std::exception_ptr child::loss() const noexcept {
+  if (returncode_) return nullptr;
+  return std::make_exception_ptr(status_lost(
+      "child process " + std::to_string(pid_) +
+      " has ended, and somebody else in this process has taken its status: SIGCHLD is ignored, "
+      "or something waits for any child"));
+}
+
+void child::wake_waiting(const std::exception_ptr& error) noexcept {
+  while (exit_wait* const first = waiting_.pop()) {
+    first->error_ = error;
+    if (returncode_) first->returncode_ = *returncode_;
+    first->wake();
+  }
+}
+
+void child::on_events(std::uint32_t) noexcept {
+  if (!collect()) return;
+  wake_waiting(loss());
+  if (ending_) {
+    go_on_ending();
+  } else {
+    const std::shared_ptr<child> last = std::move(kept_);
+  }
+}
+
+void child::on_due(timer& due) noexcept { static_cast<child&>(due).go_on_ending(); }
+
+void child::arm(duration wait) noexcept {
+  home_.timers().cancel(*this);
+  home_.timers().arm(*this, troupe::internal::saturating_add(home_.time(), wait));
+}
+
+void child::end(duration grace) noexcept {
+  if (kept_by_ == nullptr) return;
+  const time_point by = troupe::internal::saturating_add(home_.time(), grace);
+  if (std::exchange(ending_, true)) {
+    kill_at_ = std::min(kill_at_, by);
+  } else {
+    kill_at_ = by;
+    next_look_ = first_look;
+    if (kept_ == nullptr) kept_ = shared_from_this();
+    if (try_signal_group(SIGTERM) != 0 && ended_) return finish();
+    // One that was stopped hears of it only when it goes on.
+    static_cast<void>(try_signal_group(SIGCONT));
+  }
+  go_on_ending();
+}
+
+void child::go_on_ending() noexcept {
+  const time_point now = home_.time();
+  const bool late = now >= kill_at_;
+  if (late && !std::exchange(killed_, true)) static_cast<void>(try_signal_group(SIGKILL));
+  if (ended_) {
+    // Nobody tells of the end of those that it has started.
+    if (late || !has_group() || try_signal_group(0) != 0) return finish();
+    arm(std::min(next_look_, kill_at_ - now));
+    next_look_ = std::min(next_look_ * 2, longest_look);
+  } else if (!late && kill_at_ != time_point::max()) {
+    arm(kill_at_ - now);
+  }
+}
+
+void child::finish() noexcept {
+  home_.timers().cancel(*this);
+  handle_.close();
+  const std::shared_ptr<child> last = std::move(kept_);
+}
+
+void child::drop() noexcept {
+  if (std::exchange(dropped_, true)) return;
+  wake_waiting(std::make_exception_ptr(invalid_state("a process went while a task waited for it")));
+  for (std::optional<stream>& each : streams_) {
+    if (each && *each) each->abort();
+    each.reset();
+  }
+  end(grace_);
+}
+
+void child::end_now() noexcept {
+  home_.timers().cancel(*this);
+  if (pid_ > 0) static_cast<void>(try_signal_group(SIGKILL));
+  if (!ended_) {
+    pollfd told{handle(), POLLIN, 0};
+    static_cast<void>(::poll(&told, 1, at_once_ms));
+    if (!collect()) watch_.reset();
+    ended_ = true;
+  }
+  handle_.close();
+}
+
+// --- waits ------------------------------------------------------------------------------------------------------------
+
+bool exit_wait::await_ready() {
+  if (!on_->ended()) return false;
+  error_ = on_->loss();
+  if (on_->returncode()) returncode_ = *on_->returncode();
+  return true;
+}
+
+void exit_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
+  on_->wait_for_end(*this);
+  park(handle, here);
+}
+
+int exit_wait::await_resume() {
+  if (suspended()) finish();
+  if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
+  return returncode_;
+}
+
+bool exit_wait::cancel() noexcept {
+  leave();
+  wake_cancelled();
+  return true;
+}
+
+}  // namespace troupe::io::internal
