@@ -1,6 +1,7 @@
 // What a server may listen on: Unix sockets and their files, sockets that were handed over.
 #include <troupe/io/open_connection.hpp>
 #include <troupe/io/server.hpp>
+#include <troupe/runtime/on.hpp>
 #include <troupe/runtime/timeout.hpp>
 
 #include "scenarios/listening.hpp"
@@ -11,6 +12,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -146,9 +148,7 @@ TEST_CASE("the file of a Unix socket that nobody listens on is replaced",
 TEST_CASE("a file that is no socket is left alone", "[conformance][server-11]") {
   const scratch here;
   const io::unix_endpoint where = here.socket();
-  {
-    std::ofstream(where.name()) << "precious";
-  }
+  { std::ofstream(where.name()) << "precious"; }
   CHECK(code_of_listening(where) == std::errc::address_in_use);
   std::string content;
   std::ifstream(where.name()) >> content;
@@ -244,6 +244,91 @@ TEST_CASE("who connects to a Unix socket with a full backlog waits, and may give
     CHECK(open_descriptors() == before);
     serving.start_serving();
     for (const auto& each : waiting) co_await each;
+  };
+  run_scenario(body());
+}
+
+TEST_CASE("a server on each loop shares one port") {
+  struct scene {
+    /// Serves on the loop it runs on until `over`.
+    static coro<> serve(io::listening_socket listening, std::atomic<int>& served,
+                        std::atomic<bool>& over) {
+      auto handler = [&served](io::stream client) -> coro<> {
+        ++served;
+        client.write("hello\n");
+        co_await client.drain();
+      };
+      io::server serving = io::start_server(handler, std::move(listening));
+      co_await poll_until([&] { return over.load(); });
+      co_await serving.shutdown(patience);
+    }
+    static coro<> run() {
+      std::atomic<int> served[2] = {};
+      std::atomic<bool> over = false;
+      io::listening_socket first(io::endpoint::loopback(0), {.reuse_port = true});
+      io::listening_socket second(first.local(), {.reuse_port = true});
+      const std::uint16_t port = first.local().port();
+      auto here = create_task(serve(std::move(first), served[0], over));
+      auto there = create_task(
+          on(runtime::current()->loop_at(1), serve(std::move(second), served[1], over)));
+      int count = 0;
+      // The system spreads them by a hash: one side gets none once in 2^40 times.
+      for (; count < 500 && (count < 40 || served[0] == 0 || served[1] == 0); ++count) {
+        peer guest = connect_peer(port);
+        const std::string got = co_await guest.receive(6);
+        CHECK(got == "hello\n");
+      }
+      over = true;
+      co_await here;
+      co_await there;
+      CHECK(served[0] + served[1] == count);
+      CHECK(served[0] > 0);
+      CHECK(served[1] > 0);
+    }
+  };
+  run_scenario(scene::run(), 2);
+}
+
+TEST_CASE("a listener actor and its connections work over a Unix socket as well") {
+  class session : public actor<io::connection_events> {
+   public:
+    explicit session(io::socket connected)
+        : connection_(spawn<io::tcp_connection>(std::move(connected), self())) {
+      connection_.tell(io::demand{1000});
+    }
+    void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
+    void on(io::drained) {}
+    void on(io::end_of_data) { connection_.tell(io::close{}); }
+    void on(io::closed) { stop(); }
+
+   private:
+    connection_ref connection_;
+  };
+  class greeter : public actor<io::listener_events> {
+   public:
+    explicit greeter(io::listening_socket listening) {
+      spawn<io::tcp_listener>(std::move(listening), self());
+    }
+    void on(io::accepted a) {
+      CHECK(a.connected.is_unix());
+      CHECK(a.connected.peer_name() == "unix");
+      CHECK_THROWS_AS(a.connected.local(), std::invalid_argument);
+      spawn<session>(std::move(a.connected));
+    }
+  };
+  auto body = []() -> coro<> {
+    const scratch here;
+    auto owner = spawn<greeter>(io::listening_socket(here.socket()));
+    io::stream client = co_await io::open_connection(here.socket());
+    CHECK(client.peer_name() == here.socket().text());
+    client.write("hello\n");
+    client.write_eof();
+    const io::bytes got = co_await client.read_all();
+    CHECK(got.text() == "hello\n");
+    const auto end = owner.stopped();
+    owner.stop();
+    static_cast<void>(co_await end);
+    CHECK_FALSE(std::filesystem::exists(here.socket().name()));
   };
   run_scenario(body());
 }
