@@ -3,6 +3,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(libraries GLOBAL PROPERTY troupe_libraries)
+list(REMOVE_ITEM libraries troupe_tls)  # whose targets are a file of their own: only its users need OpenSSL
 install(TARGETS ${libraries} troupe EXPORT troupe-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -15,9 +16,17 @@ foreach(layer IN ITEMS runtime actors io)
       FILES_MATCHING PATTERN "*.hpp"
       PATTERN "internal" EXCLUDE
       PATTERN "${layer}/caf" EXCLUDE PATTERN "${layer}/cluster" EXCLUDE
-      PATTERN "${layer}/troupe.hpp" EXCLUDE)
+      PATTERN "${layer}/troupe.hpp" EXCLUDE PATTERN "${layer}/tls" EXCLUDE)
   endif()
 endforeach()
+if(TARGET troupe_tls)
+  install(TARGETS troupe_tls EXPORT troupe-tls-targets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(DIRECTORY io/tls DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe/io
+    FILES_MATCHING PATTERN "*.hpp" PATTERN "internal" EXCLUDE)
+endif()
 foreach(part IN ITEMS caf cluster)
   if(TARGET troupe_${part})
     install(DIRECTORY actors/${part} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe/actors
@@ -27,9 +36,12 @@ endforeach()
 install(FILES io/troupe.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# find_package(troupe 0.1 COMPONENTS runtime actors io testing)
+# find_package(troupe 0.1 COMPONENTS runtime actors io testing tls)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
 install(EXPORT troupe-targets NAMESPACE troupe:: DESTINATION ${package_dir})
+if(TARGET troupe_tls)
+  install(EXPORT troupe-tls-targets NAMESPACE troupe:: DESTINATION ${package_dir})
+endif()
 configure_package_config_file(cmake/troupe-config.cmake.in ${PROJECT_BINARY_DIR}/troupe-config.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/troupe-config-version.cmake COMPATIBILITY SameMinorVersion)
@@ -60,3 +72,7 @@ foreach(dir IN ITEMS LIB INCLUDE)
 endforeach()
 configure_file(cmake/troupe.pc.in ${PROJECT_BINARY_DIR}/troupe.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/troupe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(TARGET troupe_tls)
+  configure_file(cmake/troupe-tls.pc.in ${PROJECT_BINARY_DIR}/troupe-tls.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/troupe-tls.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()

@@ -61,6 +61,21 @@ function(troupe_add_testing)
   troupe_add_library(testing SOURCES ${sources} USES ${ARGN})
 endfunction()
 
+# troupe_add_tls(USES lower...): io/tls as a library of its own, if TLS is wanted.
+function(troupe_add_tls)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "USES")
+  if(NOT TROUPE_TLS)
+    return()
+  endif()
+  if(NOT TARGET OpenSSL::SSL)
+    message(FATAL_ERROR "TLS needs OpenSSL 3 (Debian: apt install libssl-dev), or build with -DTROUPE_TLS=OFF.")
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/io/tls/*.cpp)
+  list(TRANSFORM arg_USES PREPEND troupe_)
+  troupe_add_library(tls SOURCES ${sources} USES ${arg_USES})
+  target_link_libraries(troupe_tls PRIVATE OpenSSL::SSL OpenSSL::Crypto)
+endfunction()
+
 # CAF is looked for only when something built here includes it.
 macro(troupe_find_caf_if_needed)
   file(GLOB troupe_caf_sources CONFIGURE_DEPENDS

@@ -1,6 +1,8 @@
 # Every switch of the build, and the flags that our own targets (never a user's) are compiled with.
 
 option(TROUPE_CAF "Build what talks to CAF: actors/caf, actors/cluster and CAF's part of the benchmarks" ON)
+find_package(OpenSSL 3 QUIET COMPONENTS SSL Crypto)
+option(TROUPE_TLS "Build TLS (io/tls), which needs OpenSSL 3; on where that is found" ${OpenSSL_FOUND})
 option(TROUPE_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(TROUPE_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(TROUPE_CHECKS "Check the house rules (includes, headers, words) while building" ${PROJECT_IS_TOP_LEVEL})

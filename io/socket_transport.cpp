@@ -49,6 +49,7 @@ transfer failed() noexcept {
 
 void socket_transport::attach(transport::listener& told) {
   told_ = &told;
+  if (watch_) return;
   watch_.emplace(*loop::current(), static_cast<poller::listener&>(*this), std::move(unwatched_),
                  watched);
 }

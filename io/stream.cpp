@@ -38,6 +38,13 @@ std::size_t stream::unsent() const noexcept { return core().unsent(); }
 void stream::close() noexcept { core().close(); }
 void stream::abort() noexcept { core().abort(); }
 bool stream::is_closing() const noexcept { return core().closing(); }
+stream::pieces stream::take_apart() {
+  pieces taken = core().take_apart();
+  core_ = nullptr;
+  return taken;
+}
+transport& stream::wire() const noexcept { return core().wire(); }
+const stream_options& stream::options() const noexcept { return core().options(); }
 std::string stream::local_name() const { return core().wire().local_name(); }
 std::string stream::peer_name() const { return core().wire().peer_name(); }
 int stream::native() const noexcept { return core().wire().native(); }
@@ -333,6 +340,7 @@ void stream_core::flush() noexcept {
       break;
     }
   }
+  if (closing_ && !closed_ && out_ == nullptr && wire_->finish()) return end(false);
   if (paused_ && unsent() <= options_.low_water) {
     paused_ = false;
     wake_all(draining_, nullptr);
@@ -340,7 +348,7 @@ void stream_core::flush() noexcept {
 }
 
 void stream_core::all_sent() noexcept {
-  if (closing_) return end(false);
+  if (closing_) return;  // `flush` ends it
   if (!write_ended_ || std::exchange(eof_sent_, true)) return;
   if (const std::error_code error = wire_->end_writing()) lose(error);
 }
@@ -350,7 +358,7 @@ void stream_core::all_sent() noexcept {
 void stream_core::close() noexcept {
   if (closed_ || std::exchange(closing_, true)) return;
   if (!lost_) ended_ = true;
-  if (out_ == nullptr) return end(false);
+  if (out_ == nullptr && wire_->finish()) return end(false);
   wake_reader();
   wake_all(draining_, closed_error());
   if (options_.close_timeout != infinite)
@@ -360,6 +368,20 @@ void stream_core::close() noexcept {
 
 void stream_core::abort() noexcept {
   if (!closed_) end(true);
+}
+
+stream::pieces stream_core::take_apart() {
+  const char* const why = closing_ || lost_                ? "has been closed or lost"
+                          : ended_ || write_ended_         ? "has ended in one direction"
+                          : out_ != nullptr                ? "has unsent bytes"
+                          : reader_ != nullptr || !draining_.empty() || !waiting_for_end_.empty()
+                              ? "is waited for by a task"
+                              : nullptr;
+  if (why != nullptr)
+    throw invalid_state(std::string("a stream cannot be taken apart: it ") + why);
+  stream::pieces taken{std::move(wire_), std::move(in), options_};
+  delete this;
+  return taken;
 }
 
 void stream_core::lose(std::error_code error) noexcept {

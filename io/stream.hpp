@@ -149,6 +149,19 @@ class stream {
   /// Errors: what the stream was lost by. Cancel: leaves the closing alone.
   internal::close_wait wait_closed() { return internal::close_wait(core()); }
 
+  // --- what it stands on ----------------------------------------------------------------------------------------------
+
+  /// What a stream was made of: what moves its bytes, what has been read of that and not taken, and how it was to behave.
+  struct pieces {
+    std::unique_ptr<transport> wire;
+    bytes read;
+    stream_options options;
+  };
+  /// Takes it apart, to go on with something else over the same transport, such as TLS. The stream is as one that was moved away.
+  /// Errors: `invalid_state` when a task waits for it, something is unsent, or it was closed, ended or lost.
+  pieces take_apart();
+  transport& wire() const noexcept;
+  const stream_options& options() const noexcept;
   std::string local_name() const;
   std::string peer_name() const;
   int native() const noexcept;

@@ -42,7 +42,7 @@ class transport {
   transport& operator=(const transport&) = delete;
   virtual ~transport() = default;
 
-  /// From now on `told` gets the notices, on the running loop.
+  /// From now on `told` gets the notices, on the running loop. Said again, on the same loop: another gets them, as when TLS begins.
   /// Errors: std::system_error when the system cannot watch it.
   virtual void attach(listener& told) = 0;
   /// Reads what is there, up to the size of `into`, which is not empty. No bytes and no error: the peer writes no more.
@@ -51,6 +51,9 @@ class transport {
   virtual transfer write(std::span<const std::span<const std::byte>> parts) noexcept = 0;
   /// Tells the peer that no more is written, where that can be said. Once, when all has been written.
   virtual std::error_code end_writing() noexcept = 0;
+  /// Before a close without a reset, when all has been written: whether it may come now. Else, as where a farewell has to leave first,
+  /// a notice follows, and this is asked again.
+  virtual bool finish() noexcept { return true; }
   /// Ends both directions; no notice comes any more. With `reset`, in such a way that the peer does not take what it got for all
   /// there was.
   virtual void close(bool reset) noexcept = 0;

@@ -44,6 +44,9 @@ forbid 'public headers show no asio' '[<"](asio|boost/asio)[./]' $(public)
 forbid 'CAF belongs in actors/caf and actors/cluster' '[<"]caf/' \
   $(sources runtime actors io | grep -vE '^actors/(caf|cluster)/')
 
+forbid 'OpenSSL belongs in io/tls, and not in its public headers' '[<"]openssl/' \
+  $(sources runtime actors io examples | grep -vE '^io/tls/(internal/|[^/]*\.cpp$)')
+
 # What every file of every user would pay for (docs/decisions/0006).
 forbid 'costly to compile: see docs/decisions/0006' \
   '<(algorithm|functional|iostream|map|memory|mutex|ranges|sstream|thread|unordered_map)>' \

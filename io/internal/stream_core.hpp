@@ -61,6 +61,9 @@ class stream_core final : private transport::listener, private timer {
   void abort() noexcept;
   bool closing() const noexcept { return closing_; }
   bool closed() const noexcept { return closed_; }
+  /// Goes; what it was made of stays.
+  stream::pieces take_apart();
+  const stream_options& options() const noexcept { return options_; }
   void drop() noexcept;
   /// Its loop closes.
   void home_closes() noexcept;
