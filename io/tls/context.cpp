@@ -119,7 +119,8 @@ void ask_clients(SSL_CTX& context, const pem& authorities, bool required) {
   for (const certificate& each : internal::load_certificates(authorities, what))
     SSL_CTX_add_client_CA(&context, each.get());
   SSL_CTX_set_verify(&context,
-                     SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+                     SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                     &internal::note_refused);
 }
 
 }  // namespace
@@ -129,7 +130,8 @@ tls_context::tls_context(const tls_client& wanted) {
   made->context = new_context(TLS_client_method(), wanted.minimum_);
   SSL_CTX& context = *made->context;
   made->verifies = wanted.verifies_;
-  SSL_CTX_set_verify(&context, wanted.verifies_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  SSL_CTX_set_verify(&context, wanted.verifies_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+                     &internal::note_refused);
   for (const pem& each : wanted.authorities_) trust(context, each, "the trusted authorities");
   if (wanted.verifies_ && (wanted.system_ || wanted.authorities_.empty())) trust_system(context);
   if (wanted.identity_) internal::use_identity(context, *wanted.identity_, "the client");

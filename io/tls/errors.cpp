@@ -62,12 +62,19 @@ const std::error_category& tls_category() noexcept {
 
 namespace internal {
 
-std::string openssl_reason() {
+unsigned long take_error() noexcept {
   const unsigned long first = ERR_get_error();
+  // What TLS says of it comes after what a cipher said.
+  unsigned long found = first;
+  while (found != 0 && ERR_GET_LIB(found) != ERR_LIB_SSL) found = ERR_get_error();
   ERR_clear_error();
-  if (first == 0) return "no reason given";
-  const char* const text = ERR_reason_error_string(first);
-  return text != nullptr ? text : "error " + std::to_string(first);
+  return found != 0 ? found : first;
+}
+
+std::string reason_of(unsigned long error) {
+  if (error == 0) return {};
+  const char* const text = ERR_reason_error_string(error);
+  return text != nullptr ? text : "error " + std::to_string(error);
 }
 
 std::string text_of(const X509_NAME* name) {

@@ -82,9 +82,7 @@ private_key load_key(const pem& from, const std::string& what) {
   ERR_clear_error();
   private_key key(PEM_read_bio_PrivateKey(source.get(), nullptr, &refuse_password, &asked));
   if (key != nullptr) return key;
-  const unsigned long last = ERR_peek_last_error();
-  const bool none =
-      ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
+  const bool none = text.find("PRIVATE KEY-----") == std::string::npos;
   const std::string reason = openssl_reason();
   if (asked) refuse(from, what, "is encrypted; decrypt it first, for instance with `openssl pkey`");
   if (none) refuse(from, what, "holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)");

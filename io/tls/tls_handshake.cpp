@@ -1,7 +1,7 @@
 // The handshake of a tls_transport: doing it, and saying what went wrong with it.
 #include <troupe/io/tls/internal/tls_transport.hpp>
 
-#include <cstdio>
+#include <ctime>
 #include <exception>
 #include <string>
 #include <utility>
@@ -62,33 +62,39 @@ std::string fingerprint_of(const X509* shown) {
 
 }  // namespace
 
+int note_refused(int accepted, X509_STORE_CTX* of) noexcept {
+  auto* const session = static_cast<SSL*>(
+      X509_STORE_CTX_get_ex_data(of, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  X509* const refused = X509_STORE_CTX_get_current_cert(of);
+  if (accepted == 0 && session != nullptr && refused != nullptr && X509_up_ref(refused) == 1)
+    static_cast<tls_transport*>(BIO_get_data(SSL_get_rbio(session)))->refused_.reset(refused);
+  return accepted;
+}
+
 bool tls_transport::shake() noexcept {
   if (established_ || failure_) return true;
-  int result = 0;
+  int kind = SSL_ERROR_NONE;
   do {
     ERR_clear_error();
     starved_ = false;
     corked_ = true;  // what belongs together leaves together
-    result = SSL_do_handshake(session_.get());
+    const int result = SSL_do_handshake(session_.get());
     corked_ = false;
-  } while (result != 1 && SSL_get_error(session_.get(), result) == SSL_ERROR_WANT_READ &&
-           !starved_ && !below_ended_ && !below_error_);
-  if (result != 1 && SSL_get_error(session_.get(), result) == SSL_ERROR_WANT_READ && starved_) {
-    flush();
-    return false;
-  }
-  if (result == 1) {
+    kind = SSL_get_error(session_.get(), result);
+  } while (kind == SSL_ERROR_WANT_READ && !starved_ && !below_ended_ && !below_error_);
+  const bool over = kind != SSL_ERROR_WANT_READ || !starved_;
+  if (kind == SSL_ERROR_NONE) {
     established_ = true;
     heard_ = SSL_has_pending(session_.get()) != 0;
-  } else {
+  } else if (over) {
     try {
-      fail_handshake(result);
+      fail_handshake(kind);
     } catch (...) {  // no memory for the text
       failure_ = tls_error::protocol_violation;
     }
   }
   flush();
-  return true;
+  return over;
 }
 
 tls_error tls_transport::verification_error() const noexcept {
@@ -117,16 +123,16 @@ tls_error tls_transport::verification_error() const noexcept {
 
 /// What is to be said beside the message of `failure_`.
 std::string tls_transport::explain_handshake(const std::string& reason) const {
-  X509* const shown = SSL_get0_peer_certificate(session_.get());
+  X509* const shown = refused_.get();
   const std::string subject =
       shown != nullptr ? text_of(X509_get_subject_name(shown)) : std::string();
   const std::string issuer =
       shown != nullptr ? text_of(X509_get_issuer_name(shown)) : std::string();
   if (failure_ == tls_error::certificate_expired && shown != nullptr)
-    return "that of '" + subject + "', or of one of its issuers, ended at " +
-           moment(X509_get0_notAfter(shown)) + "; is the clock of this machine right?";
+    return "that of '" + subject + "' ended at " +
+moment(X509_get0_notAfter(shown)) + "; is the clock of this machine right?";
   if (failure_ == tls_error::certificate_not_yet_valid && shown != nullptr)
-    return "that of '" + subject + "', or of one of its issuers, begins at " +
+    return "that of '" + subject + "' begins at " +
            moment(X509_get0_notBefore(shown)) + "; is the clock of this machine right?";
   if (failure_ == tls_error::wrong_host && shown != nullptr)
     return "it is for " + hosts_of(shown) + ", and '" + host_ + "' was meant";
@@ -147,24 +153,14 @@ std::string tls_transport::explain_handshake(const std::string& reason) const {
   return reason;
 }
 
-void tls_transport::fail_handshake(int result) {
-  const unsigned long first = ERR_peek_error();
-  const bool unverified =
-      ERR_GET_LIB(first) == ERR_LIB_SSL && ERR_GET_REASON(first) == SSL_R_CERTIFICATE_VERIFY_FAILED;
-  if (unverified) {
+void tls_transport::fail_handshake(int kind) {
+  const unsigned long error = fail(kind);
+  if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
     failure_ = verification_error();
-  } else if (below_ended_ && first == 0) {
+  else if (!failure_ || failure_ == tls_error::truncated)
     failure_ = tls_error::closed_in_handshake;
-  } else {
-    const unsigned long again = first;
-    fail(result);
-    if (!failure_) failure_ = tls_error::closed_in_handshake;
-    failure_text_ = again != 0 && ERR_reason_error_string(again) != nullptr
-                        ? ERR_reason_error_string(again)
-                        : "";
-  }
-  ERR_clear_error();
-  failure_text_ = explain_handshake(failure_text_);
+  ended_ = false;
+  failure_text_ = explain_handshake(reason_of(error));
 }
 
 void tls_transport::throw_failure() const {

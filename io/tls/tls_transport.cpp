@@ -15,8 +15,8 @@ namespace {
 constexpr std::size_t record_size = SSL3_RT_MAX_PLAIN_LENGTH;
 /// With so many bytes kept for the transport below nothing more is read: they may be answers to what was read.
 constexpr std::size_t most_kept = std::size_t{1} << 16;
-/// Records without data that one read puts up with before others get their turn.
-constexpr int most_empty = 32;
+/// Buffers full of records without data, each hundreds of them, that one read puts up with before others get their turn.
+constexpr int most_empty = 2;
 /// How long a client that has heard nothing waits for the server's tickets before it closes.
 constexpr duration ticket_time = std::chrono::seconds(1);
 
@@ -221,9 +221,8 @@ void tls_transport::flush() noexcept {
 
 // --- what the stream calls --------------------------------------------------------------------------------------------
 
-void tls_transport::fail(int result) noexcept {
-  const unsigned long first = ERR_peek_error();
-  const int kind = SSL_get_error(session_.get(), result);
+unsigned long tls_transport::fail(int kind) noexcept {
+  const unsigned long first = take_error();
   if (kind == SSL_ERROR_SSL && first != 0) {
     failure_ = error_of(first);
   } else if (below_error_) {
@@ -238,7 +237,7 @@ void tls_transport::fail(int result) noexcept {
   } else {
     failure_ = tls_error::protocol_violation;
   }
-  ERR_clear_error();
+  return first;
 }
 
 void tls_transport::look_again_soon() {
@@ -265,7 +264,7 @@ transfer tls_transport::read(std::span<std::byte> into) noexcept {
     if (kind == SSL_ERROR_ZERO_RETURN) {
       ended_ = true;
     } else {
-      fail(result);
+      fail(kind);
     }
     return ended_ ? transfer{} : transfer{0, failure_};
   }
@@ -282,12 +281,12 @@ std::size_t tls_transport::write_record(std::span<const std::byte> plain) noexce
     const int result = SSL_write_ex(session_.get(), plain.data(), plain.size(), &taken);
     if (result == 1) return taken;
     // Only in the midst of a message of the peer's that is not data: the rest of it has to come first.
-    if (SSL_get_error(session_.get(), result) == SSL_ERROR_WANT_READ && !below_ended_ &&
-        !below_error_) {
+    const int kind = SSL_get_error(session_.get(), result);
+    if (kind == SSL_ERROR_WANT_READ && !below_ended_ && !below_error_) {
       if (starved_) return 0;
       continue;
     }
-    fail(result);
+    fail(kind);
     if (!failure_) failure_ = tls_error::truncated;
     return 0;
   }
@@ -351,7 +350,7 @@ bool tls_transport::tickets_may_come() noexcept {
   if (state_->server || !established_ || SSL_version(session_.get()) != TLS1_3_VERSION)
     return false;
   char dropped[4096];
-  for (int turn = 0; turn < most_empty; ++turn)
+  for (int turn = 0; turn < 16; ++turn)
     if (give_from_peer(dropped, sizeof dropped) < 0) break;
   if (heard_ || below_ended_ || below_error_) return false;
   if (!armed() && !waited_for_tickets_) home_->timers().arm(*this, home_->time() + ticket_time);

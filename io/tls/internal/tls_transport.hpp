@@ -36,6 +36,8 @@ class tls_transport final : public transport,
   /// Listens to the transport below, on the running loop.
   void begin();
   tls_info info() const;
+  /// For tests, which ask of it what no program needs.
+  SSL* session() const noexcept { return session_.get(); }
 
   void attach(transport::listener& told) override { told_ = &told; }
   transfer read(std::span<std::byte> into) noexcept override;
@@ -49,13 +51,14 @@ class tls_transport final : public transport,
  private:
   friend class handshake_wait;
   friend struct bio_calls;
+  friend int note_refused(int accepted, X509_STORE_CTX* of) noexcept;
 
   void on_ready() noexcept override;
   static void on_late(timer& due) noexcept;
 
   /// Goes on with the handshake; whether it is over, by success or by `failure_`.
   bool shake() noexcept;
-  void fail_handshake(int result);
+  void fail_handshake(int kind);
   std::string explain_handshake(const std::string& reason) const;
   tls_error verification_error() const noexcept;
   [[noreturn]] void throw_failure() const;
@@ -65,8 +68,9 @@ class tls_transport final : public transport,
   void flush() noexcept;
   void say_farewell() noexcept;
   bool tickets_may_come() noexcept;
-  /// Why a call that returned `result` failed; the session is of no use any more, but for its end of data.
-  void fail(int result) noexcept;
+  /// Why a call failed that gave this kind of error; the session is of no use any more, but for its end of data.
+  /// Returns what OpenSSL noted.
+  unsigned long fail(int kind) noexcept;
   std::size_t write_record(std::span<const std::byte> plain) noexcept;
   void look_again_soon();
 
@@ -75,6 +79,7 @@ class tls_transport final : public transport,
   tls_options options_;
   std::string host_;
   ssl_session session_;  ///< after `state_`, whose context it uses
+  certificate refused_;  ///< of the peer's chain, that which was not accepted
   bytes before_;
   std::unique_ptr<write_queue> out_;  ///< only while something is kept
   transport::listener* told_ = nullptr;
