@@ -28,4 +28,7 @@ inline void announce(int port) {
 // The table a program prints for --list when it is an echo server only.
 inline void list(const char* impl) { std::printf("echo64 %s 1\necho16k %s 1\n", impl, impl); }
 
+// Likewise of one that speaks TLS.
+inline void list_tls(const char* impl) { std::printf("tls16k %s 1\n", impl); }
+
 }  // namespace bench::echo
