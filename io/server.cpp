@@ -90,16 +90,17 @@ class servers_of_loop final : public loop_service {
 
 // --- a client ---------------------------------------------------------------------------------------------------------
 
-class server_core::client final : public stream_core::end_listener {
+class server_core::client final : public end_listener {
  public:
   explicit client(server_core& of) : of_(of.shared_from_this()) {}
 
-  void stream_made(const stream& made) noexcept {
-    stream_ = &stream_access::core(made);
-    stream_->tell_of_end(*this);
+  void on_move(stream_core* now) noexcept override {
+    stream_ = now;
+    followed_ = true;
   }
   void on_end(std::error_code lost) noexcept override {
     stream_ = nullptr;
+    followed_ = false;
     lost_ = lost;
     look_whether_over();
   }
@@ -133,14 +134,16 @@ class server_core::client final : public stream_core::end_listener {
 
  private:
   void look_whether_over() noexcept {
-    if (!handled_ || stream_ != nullptr) return;
+    if (!handled_ || followed_) return;
     const std::shared_ptr<server_core> of = std::move(of_);
     of->remove(*this);
     delete this;
   }
 
   std::shared_ptr<server_core> of_;
-  stream_core* stream_ = nullptr;
+  stream_core* stream_ =
+      nullptr;             ///< null before it is made, and while another is made of its pieces
+  bool followed_ = false;  ///< its end has still to be told
   std::error_code lost_;
   bool handled_ = false;
 };
@@ -212,7 +215,7 @@ coro<> server_core::serve(ticket of, socket connected) {
       co_await std::move(work);
     } else {
       stream made = make_stream(std::move(connected), self.options_.stream);
-      of.of().stream_made(made);
+      stream_access::core(made).follow(end_notice(of.of()));
       coro<> work = self.handler_->serve(std::move(made));
       co_await std::move(work);
     }

@@ -24,6 +24,11 @@ incomplete_read::incomplete_read(std::string partial, std::optional<std::size_t>
 stream::stream(std::unique_ptr<transport> wire, const stream_options& options)
     : core_(new internal::stream_core(std::move(wire), options)) {}
 
+stream::stream(pieces taken) : stream(std::move(taken.wire), taken.options) {
+  core_->in = std::move(taken.read);
+  core_->follow(std::move(taken.notice));
+}
+
 void stream::drop() noexcept { core_->drop(); }
 bool stream::at_eof() const noexcept { return core().ended() && core().in.empty(); }
 void stream::write(bytes chunk) { core().write(std::move(chunk)); }
@@ -371,15 +376,15 @@ void stream_core::abort() noexcept {
 }
 
 stream::pieces stream_core::take_apart() {
-  const char* const why = closing_ || lost_                ? "has been closed or lost"
-                          : ended_ || write_ended_         ? "has ended in one direction"
-                          : out_ != nullptr                ? "has unsent bytes"
+  const char* const why = closing_ || lost_        ? "has been closed or lost"
+                          : ended_ || write_ended_ ? "has ended in one direction"
+                          : out_ != nullptr        ? "has unsent bytes"
                           : reader_ != nullptr || !draining_.empty() || !waiting_for_end_.empty()
                               ? "is waited for by a task"
                               : nullptr;
-  if (why != nullptr)
-    throw invalid_state(std::string("a stream cannot be taken apart: it ") + why);
-  stream::pieces taken{std::move(wire_), std::move(in), options_};
+  if (why != nullptr) throw invalid_state(std::string("a stream cannot be taken apart: it ") + why);
+  notice_.move(nullptr);
+  stream::pieces taken{std::move(wire_), std::move(in), options_, std::move(notice_)};
   delete this;
   return taken;
 }
@@ -402,7 +407,7 @@ void stream_core::end(bool reset) noexcept {
   const std::exception_ptr lost = loss();
   wake_all(draining_, lost != nullptr ? lost : closed_error());
   wake_all(waiting_for_end_, lost);
-  if (told_of_end_ != nullptr) std::exchange(told_of_end_, nullptr)->on_end(lost_);
+  notice_.end(lost_);
 }
 
 void stream_core::drop() noexcept {

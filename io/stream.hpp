@@ -13,13 +13,50 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace troupe::io {
 
 namespace internal {
+
 struct stream_access;
-}
+
+/// Who follows a connection, whatever streams are made of it one after the other.
+class end_listener {
+ public:
+  /// Which stream has it now; null while none does.
+  virtual void on_move(stream_core* now) noexcept = 0;
+  /// It has closed. The last word.
+  virtual void on_end(std::error_code lost) noexcept = 0;
+
+ protected:
+  ~end_listener() = default;
+};
+
+/// The duty to tell such a one: carried from stream to stream, and done when it goes.
+class end_notice {
+ public:
+  end_notice() noexcept = default;
+  explicit end_notice(end_listener& told) noexcept : told_(&told) {}
+  end_notice(end_notice&& other) noexcept : told_(std::exchange(other.told_, nullptr)) {}
+  end_notice& operator=(end_notice other) noexcept {
+    std::swap(told_, other.told_);
+    return *this;
+  }
+  ~end_notice() { end({}); }
+  void move(stream_core* now) noexcept {
+    if (told_ != nullptr) told_->on_move(now);
+  }
+  void end(std::error_code lost) noexcept {
+    if (told_ != nullptr) std::exchange(told_, nullptr)->on_end(lost);
+  }
+
+ private:
+  end_listener* told_ = nullptr;
+};
+
+}  // namespace internal
 
 /// What is said of a stream once.
 struct stream_options {
@@ -57,6 +94,15 @@ class stream {
   /// Errors: std::system_error when it cannot be watched; std::invalid_argument for options that contradict each other;
   /// `invalid_state` when no loop runs on this thread.
   explicit stream(std::unique_ptr<transport> wire, const stream_options& options = {});
+  /// What a stream is made of: what moves its bytes, what has been read of that and not taken, and how it is to behave.
+  struct pieces {
+    std::unique_ptr<transport> wire;
+    bytes read;
+    stream_options options;
+    internal::end_notice notice = {};
+  };
+  /// Of the pieces of another, which may have been changed.
+  explicit stream(pieces taken);
   stream(stream&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   stream& operator=(stream other) noexcept {
     std::swap(core_, other.core_);
@@ -151,12 +197,6 @@ class stream {
 
   // --- what it stands on ----------------------------------------------------------------------------------------------
 
-  /// What a stream was made of: what moves its bytes, what has been read of that and not taken, and how it was to behave.
-  struct pieces {
-    std::unique_ptr<transport> wire;
-    bytes read;
-    stream_options options;
-  };
   /// Takes it apart, to go on with something else over the same transport, such as TLS. The stream is as one that was moved away.
   /// Errors: `invalid_state` when a task waits for it, something is unsent, or it was closed, ended or lost.
   pieces take_apart();

@@ -72,16 +72,11 @@ class stream_core final : private transport::listener, private timer {
   static std::exception_ptr gone_error() noexcept;
   static std::exception_ptr closed_error() noexcept;
 
-  /// Told once, when it has closed.
-  class end_listener {
-   public:
-    virtual void on_end(std::error_code lost) noexcept = 0;
-
-   protected:
-    ~end_listener() = default;
-  };
-  /// Pre: it has not closed. `told` lives until then.
-  void tell_of_end(end_listener& told) noexcept { told_of_end_ = &told; }
+  /// From now on `follower` is told whose this connection is, and of its end. Pre: it has not closed.
+  void follow(end_notice follower) noexcept {
+    notice_ = std::move(follower);
+    notice_.move(this);
+  }
 
   void wait_for_drain(drain_wait& wait) { draining_.push(wait); }
   void wait_for_end(close_wait& wait) { waiting_for_end_.push(wait); }
@@ -113,7 +108,7 @@ class stream_core final : private transport::listener, private timer {
   std::unique_ptr<write_queue> out_;  ///< only while something is unsent
   troupe::internal::chain<drain_wait> draining_;
   troupe::internal::chain<close_wait> waiting_for_end_;
-  end_listener* told_of_end_ = nullptr;
+  end_notice notice_;
   std::error_code lost_;
   stream_core* previous_ = nullptr;  ///< neighbours among the streams of the loop
   stream_core* next_ = nullptr;

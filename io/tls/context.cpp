@@ -63,8 +63,9 @@ std::vector<unsigned char> wire_form(const std::vector<std::string>& names) {
   std::vector<unsigned char> all;
   for (const std::string& each : names) {
     if (each.empty() || each.size() > 255)
-      throw tls_config_error("the name of an application protocol (ALPN) has 1 to 255 bytes, and '" +
-                             each + "' has " + std::to_string(each.size()));
+      throw tls_config_error(
+          "the name of an application protocol (ALPN) has 1 to 255 bytes, and '" + each + "' has " +
+          std::to_string(each.size()));
     all.push_back(static_cast<unsigned char>(each.size()));
     all.insert(all.end(), each.begin(), each.end());
   }
@@ -118,8 +119,7 @@ void ask_clients(SSL_CTX& context, const pem& authorities, bool required) {
   trust(context, authorities, what);
   for (const certificate& each : internal::load_certificates(authorities, what))
     SSL_CTX_add_client_CA(&context, each.get());
-  SSL_CTX_set_verify(&context,
-                     SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+  SSL_CTX_set_verify(&context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
                      &internal::note_refused);
 }
 
@@ -136,9 +136,8 @@ tls_context::tls_context(const tls_client& wanted) {
   if (wanted.verifies_ && (wanted.system_ || wanted.authorities_.empty())) trust_system(context);
   if (wanted.identity_) internal::use_identity(context, *wanted.identity_, "the client");
   made->alpn = wire_form(wanted.alpn_);
-  if (!made->alpn.empty() &&
-      SSL_CTX_set_alpn_protos(&context, made->alpn.data(),
-                              static_cast<unsigned>(made->alpn.size())) != 0)
+  if (!made->alpn.empty() && SSL_CTX_set_alpn_protos(&context, made->alpn.data(),
+                                                     static_cast<unsigned>(made->alpn.size())) != 0)
     throw tls_config_error("the application protocols (ALPN) cannot be set: " + openssl_reason());
   state_ = std::move(made);
 }

@@ -12,11 +12,12 @@ namespace {
 
 /// Sends what is unsent, takes the stream apart and does the handshake. What it makes is the caller's, who still has it when this does
 /// not come to its end.
-coro<> shake_hands(stream& plain, std::unique_ptr<internal::tls_transport>& wire, tls_context context,
+coro<> shake_hands(stream& plain, stream::pieces& pieces,
+                   std::unique_ptr<internal::tls_transport>& wire, tls_context context,
                    std::string host, tls_options options) {
   plain.set_write_limits(0, 0);
   co_await plain.drain();
-  stream::pieces pieces = plain.take_apart();
+  pieces = plain.take_apart();
   wire = std::make_unique<internal::tls_transport>(std::move(pieces.wire), std::move(pieces.read),
                                                    context.state(), std::move(host), options);
   wire->begin();
@@ -31,9 +32,9 @@ coro<stream> start_tls(stream plain, tls_context context, std::string host, tls_
   const std::string whom = host.empty() ? peer : host + ", " + peer;
   std::unique_ptr<internal::tls_transport> wire;
   const stream_options of_stream = plain.options();
+  stream::pieces pieces;
   try {
-    auto shaking =
-        shake_hands(plain, wire, std::move(context), std::move(host), options);
+    auto shaking = shake_hands(plain, pieces, wire, std::move(context), std::move(host), options);
     co_await timeout(options.handshake_timeout, std::move(shaking));
   } catch (const timeout_error&) {
     throw tls_failure(tls_error::handshake_timed_out, "TLS with " + whom);
@@ -41,7 +42,10 @@ coro<stream> start_tls(stream plain, tls_context context, std::string host, tls_
     wire->close(false);  // the peer is to hear why
     throw;
   }
-  co_return stream(std::move(wire), of_stream);
+  pieces.wire = std::move(wire);
+  pieces.read = bytes();
+  pieces.options = of_stream;  // without the limits for the handshake
+  co_return stream(std::move(pieces));
 }
 
 coro<stream> accept_tls(stream plain, tls_context context, tls_options options) {

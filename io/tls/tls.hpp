@@ -8,7 +8,11 @@
 #include <troupe/runtime/coro.hpp>
 #include <troupe/runtime/time.hpp>
 
+#include <concepts>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace troupe::io {
 
@@ -43,5 +47,31 @@ coro<stream> accept_tls(stream plain, tls_context context, tls_options options =
 /// Connects to `where` and begins TLS as a client that means `host`. Errors, Cancel: as of `open_connection` and `start_tls`.
 coro<stream> connect_tls(endpoint where, std::string host, tls_context context,
                          tls_options options = {}, stream_options of_stream = {});
+
+/// A handler of connections, for `start_server`, that begins TLS as `context` says and gives the stream to `handler`, a coroutine or a
+/// plain function.
+///
+///     io::server serving = io::start_server(io::over_tls(context, echo), where);
+///
+/// A client with whom no session comes about is closed, and nothing is reported: anybody can send garbage. Who wants to know calls
+/// `accept_tls` in a handler of his own.
+template <std::invocable<stream> H>
+auto over_tls(tls_context context, H handler, tls_options options = {}) {
+  return [context = std::move(context), handler = std::move(handler),
+          options](stream plain) mutable -> coro<> {
+    std::optional<stream> secure;
+    try {
+      auto accepting = accept_tls(std::move(plain), context, options);
+      secure.emplace(co_await std::move(accepting));
+    } catch (const tls_failure&) {
+      co_return;
+    }
+    if constexpr (std::is_void_v<std::invoke_result_t<H&, stream>>) {
+      handler(std::move(*secure));
+    } else {
+      co_await handler(std::move(*secure));
+    }
+  };
+}
 
 }  // namespace troupe::io

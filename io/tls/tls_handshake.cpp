@@ -21,8 +21,8 @@ std::string moment(const ASN1_TIME* time) {
 /// The hosts that a certificate is for.
 std::string hosts_of(X509* shown) {
   std::string all;
-  auto* const names = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(shown, NID_subject_alt_name, nullptr, nullptr));
+  auto* const names =
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(shown, NID_subject_alt_name, nullptr, nullptr));
   const int count = names != nullptr ? sk_GENERAL_NAME_num(names) : 0;
   constexpr int most = 10;
   for (int index = 0; index < count && index < most; ++index) {
@@ -63,8 +63,8 @@ std::string fingerprint_of(const X509* shown) {
 }  // namespace
 
 int note_refused(int accepted, X509_STORE_CTX* of) noexcept {
-  auto* const session = static_cast<SSL*>(
-      X509_STORE_CTX_get_ex_data(of, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* const session =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(of, SSL_get_ex_data_X509_STORE_CTX_idx()));
   X509* const refused = X509_STORE_CTX_get_current_cert(of);
   if (accepted == 0 && session != nullptr && refused != nullptr && X509_up_ref(refused) == 1)
     static_cast<tls_transport*>(BIO_get_data(SSL_get_rbio(session)))->refused_.reset(refused);
@@ -129,11 +129,11 @@ std::string tls_transport::explain_handshake(const std::string& reason) const {
   const std::string issuer =
       shown != nullptr ? text_of(X509_get_issuer_name(shown)) : std::string();
   if (failure_ == tls_error::certificate_expired && shown != nullptr)
-    return "that of '" + subject + "' ended at " +
-moment(X509_get0_notAfter(shown)) + "; is the clock of this machine right?";
+    return "that of '" + subject + "' ended at " + moment(X509_get0_notAfter(shown)) +
+           "; is the clock of this machine right?";
   if (failure_ == tls_error::certificate_not_yet_valid && shown != nullptr)
-    return "that of '" + subject + "' begins at " +
-           moment(X509_get0_notBefore(shown)) + "; is the clock of this machine right?";
+    return "that of '" + subject + "' begins at " + moment(X509_get0_notBefore(shown)) +
+           "; is the clock of this machine right?";
   if (failure_ == tls_error::wrong_host && shown != nullptr)
     return "it is for " + hosts_of(shown) + ", and '" + host_ + "' was meant";
   if (failure_ == tls_error::unknown_issuer)

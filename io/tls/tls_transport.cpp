@@ -132,7 +132,8 @@ tls_transport::tls_transport(std::unique_ptr<transport> below, bytes before,
   if (host_.ends_with('.')) host_.pop_back();
   if (host_.empty()) {
     if (state_->verifies)
-      throw tls_config_error("a TLS client has to say which host it means, to check its certificate");
+      throw tls_config_error(
+          "a TLS client has to say which host it means, to check its certificate");
     return;
   }
   X509_VERIFY_PARAM* const checks = SSL_get0_param(session);
