@@ -269,6 +269,11 @@ void child::go_on_ending() noexcept {
   if (ended_) {
     // Nobody tells of the end of those that it has started.
     if (late || !has_group() || try_signal_group(0) != 0) return finish();
+    if (next_look_ > first_look) {
+      if (!group_lives(pid_)) return finish();
+      // A look takes long where there are many processes; it is to take a small part of the time.
+      next_look_ = std::max(next_look_, 50 * (home_.time() - now));
+    }
     arm(std::min(next_look_, kill_at_ - now));
     next_look_ = std::min(next_look_ * 2, longest_look);
   } else if (!late && kill_at_ != time_point::max()) {

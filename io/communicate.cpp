@@ -20,6 +20,7 @@ namespace {
 using shared_child = std::shared_ptr<internal::child>;
 
 constexpr std::size_t piece = std::size_t{1} << 16;
+constexpr int chunks_in_a_row = 16;
 
 /// Sends the input and then the end of it. A child that reads no more has had enough of it.
 coro<> feed(shared_child with) {
@@ -45,7 +46,7 @@ coro<> feed(shared_child with) {
 /// Reads output (1) or errors (2) to the end.
 coro<> listen(shared_child with, std::size_t index, std::size_t limit) {
   std::string& heard = with->said().heard[index - 1];
-  for (;;) {
+  for (int chunks = 1;; ++chunks) {
     stream* const from = with->standard_stream(index);
     if (from == nullptr) co_return;
     const bytes some = co_await from->read_some();
@@ -54,6 +55,8 @@ coro<> listen(shared_child with, std::size_t index, std::size_t limit) {
     if (heard.size() > limit)
       throw too_long("a child has written more than the limit of communicate, " +
                      std::to_string(limit) + " bytes");
+    // One that writes as fast as this reads is not to keep all others waiting.
+    if (chunks % chunks_in_a_row == 0) co_await sleep(duration::zero());
   }
 }
 

@@ -249,6 +249,9 @@ var cases = map[string]entry{
 	"lock":       {1 << 26, false, lock},
 	"timers-arm": {timers, true, armTimers},
 	"spread":     {spreadTasks, true, spread},
+
+	"children":    {childrenInAll, true, children},
+	"communicate": {kibibytes, true, communicate},
 }
 
 // Cases that measure themselves.

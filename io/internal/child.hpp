@@ -23,6 +23,10 @@ struct conversation {
   bool cut = false;
 };
 
+/// Whether anybody of the group has not ended. One that has, and that its parent does not collect, is there for a signal; in a
+/// container whose first process collects nobody it is so for ever. Cost: a file of /proc for each process of the system.
+bool group_lives(pid_t group) noexcept;
+
 /// What is behind a `process`.
 ///
 /// Life: made with the child, shared by the `process`, those who communicate, and its loop, which keeps it until the child has been

@@ -1,0 +1,300 @@
+// Children as actors.
+#include <troupe/io/subprocess_actor.hpp>
+
+#include "children.hpp"
+
+using namespace troupe;
+using namespace troupe::testing;
+
+namespace {
+
+using subprocess_ref = actor_ref<io::subprocess>;
+
+/// What an owner heard. On one loop with whoever waits.
+struct diary {
+  std::string said[3];  ///< by stream
+  std::size_t largest = 0;
+  std::size_t starts = 0;
+  std::size_t ends = 0;
+  std::size_t exits = 0;
+  std::size_t finishes = 0;
+  int pid = 0;
+  std::optional<int> returncode;
+  std::error_code reason;
+  std::string order;
+  std::size_t demand_for_each = 0;  ///< credit given back for each chunk
+
+  coro<> until_finished() {
+    co_await poll_until([this] { return finishes != 0; });
+    co_await turns();
+    CHECK(finishes == 1);
+    CHECK(exits == 1);
+    CHECK(order.back() == '.');
+  }
+};
+
+class owner : public actor<io::subprocess_events> {
+ public:
+  explicit owner(std::shared_ptr<diary> into) : into_(std::move(into)) {}
+  void on(io::started s) {
+    ++into_->starts;
+    into_->pid = s.pid;
+    into_->order += 's';
+  }
+  void on(io::output o) {
+    into_->said[static_cast<int>(o.which)] += o.chunk.text();
+    into_->largest = std::max(into_->largest, o.chunk.size());
+    into_->order += 'o';
+    if (into_->demand_for_each != 0) o.from.tell(io::demand{o.chunk.size()});
+  }
+  void on(io::end_of_output) {
+    ++into_->ends;
+    into_->order += 'e';
+  }
+  void on(io::exited e) {
+    ++into_->exits;
+    into_->returncode = e.returncode;
+    into_->order += 'x';
+  }
+  void on(io::finished f) {
+    ++into_->finishes;
+    into_->reason = f.reason;
+    into_->order += '.';
+    CHECK(f.returncode == into_->returncode);
+  }
+
+ private:
+  std::shared_ptr<diary> into_;
+};
+
+struct scene_of {
+  explicit scene_of(const io::command& what, io::subprocess_actor_options options = {})
+      : heard(spawn<owner>(pages)), child(spawn<io::subprocess_actor>(what, heard, options)) {}
+  std::shared_ptr<diary> pages = std::make_shared<diary>();
+  actor_ref<io::subprocess_events> heard;
+  subprocess_ref child;
+};
+
+inline constexpr std::size_t plenty = std::size_t{1} << 40;
+
+}  // namespace
+
+TEST_CASE(
+    "a subprocess tells of its start, its output, its exit, and at last that it has finished") {
+  struct scene {
+    static coro<> run() {
+      scene_of here(io::command::shell("echo out; echo err >&2; exit 3", piped));
+      here.child.tell(io::demand{plenty});
+      co_await here.pages->until_finished();
+      CHECK(here.pages->order.front() == 's');
+      CHECK(here.pages->said[1] == "out\n");
+      CHECK(here.pages->said[2] == "err\n");
+      CHECK(here.pages->ends == 2);
+      CHECK(here.pages->returncode == 3);
+      CHECK_FALSE(here.pages->reason);
+      CHECK(here.pages->pid > 0);
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE(
+    "a subprocess gives no more output than it has credit for, and knows of the end without any") {
+  struct scene {
+    static coro<> run() {
+      scene_of here(io::command::shell("head -c 100000 /dev/zero", reading),
+                    {.largest_chunk = 3000});
+      here.child.tell(io::demand{10});
+      co_await poll_until([&] { return here.pages->said[1].size() == 10; });
+      co_await turns();
+      CHECK(here.pages->said[1].size() == 10);
+      here.child.tell(io::demand{50'000});
+      co_await poll_until([&] { return here.pages->said[1].size() == 50'010; });
+      here.child.tell(io::demand{49'990});
+      co_await here.pages->until_finished();
+      CHECK(here.pages->said[1].size() == 100'000);
+      // What was read ahead without credit may be a chunk of its own.
+      CHECK(here.pages->largest <= 4096);
+      CHECK(here.pages->ends == 1);
+
+      scene_of silent(io::command("true", {}, piped));
+      co_await silent.pages->until_finished();
+      CHECK(silent.pages->ends == 2);
+      CHECK(silent.pages->returncode == 0);
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE(
+    "the exit of a subprocess is told while its output waits for credit, and none of that is "
+    "lost") {
+  struct scene {
+    static coro<> run() {
+      scene_of here(io::command::shell("head -c 30000 /dev/zero", reading), {.drain_timeout = 1ms});
+      co_await poll_until([&] { return here.pages->exits == 1; });
+      co_await sleep(20ms);
+      CHECK(here.pages->finishes == 0);
+      here.child.tell(io::demand{plenty});
+      co_await here.pages->until_finished();
+      CHECK(here.pages->said[1].size() == 30'000);
+      CHECK_FALSE(here.pages->reason);
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("input of a subprocess is answered as there is room, and all of it arrives") {
+  struct scene {
+    static coro<> run() {
+      const io::process_options both = {.input = io::stdio::pipe, .output = io::stdio::pipe};
+      scene_of here(io::command("cat", {}, both), {.input_window = 10'000});
+      here.pages->demand_for_each = 1;
+      here.child.tell(io::demand{20'000});
+      const std::string much = pattern(2'000'000);
+      for (std::size_t at = 0; at < much.size(); at += 8000)
+        co_await here.child.ask(io::input(std::string_view(much).substr(at, 8000)), 60s);
+      here.child.tell(io::write_eof{});
+      co_await here.pages->until_finished();
+      CHECK(same(here.pages->said[1], much));
+      CHECK(here.pages->returncode == 0);
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("a subprocess refuses input beyond its windows, and is ended by what it is told beyond") {
+  struct scene {
+    static coro<> run() {
+      const io::process_options only = {.input = io::stdio::pipe};
+      scene_of here(io::command("sleep", io::args("3600"), only), {.input_window = 1000});
+      const std::string much(200'000, 'x');
+      co_await here.child.ask(io::input(much));  // nothing was before it
+      std::vector<future<void>> asked;
+      for (int each = 0; each < 12; ++each)
+        asked.push_back(here.child.ask(io::input(std::string(900, 'y')), 60s));
+      co_await turns();
+      std::size_t refused = 0;
+      for (const auto& each : asked) {
+        if (!each.done()) continue;
+        const answered how = co_await ending(each);
+        CHECK(how.code == std::errc::no_buffer_space);
+        ++refused;
+      }
+      CHECK(refused >= 2);
+      CHECK(refused < 12);
+      here.child.tell(io::input(std::string(900, 'z')));
+      co_await here.pages->until_finished();
+      CHECK(here.pages->reason == std::errc::no_buffer_space);
+      for (const auto& each : asked) {
+        const answered how = co_await ending(each);
+        CHECK_FALSE(how.ok);
+      }
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("input for a subprocess that reads no more fails") {
+  struct scene {
+    static coro<> run() {
+      scene_of here(io::command::shell("exec 0<&-; echo; exec sleep 3600", piped));
+      here.child.tell(io::demand{plenty});
+      co_await poll_until([&] { return !here.pages->said[1].empty(); });
+      answered how = co_await ending(here.child.ask(io::input("too late")));
+      CHECK(how.code == std::errc::broken_pipe);
+      how = co_await ending(here.child.ask(io::input("again")));
+      CHECK(how.code == std::errc::broken_pipe);
+      here.child.tell(io::kill{});
+      co_await here.pages->until_finished();
+      CHECK(here.pages->returncode == -SIGKILL);
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("a subprocess takes signals") {
+  struct scene {
+    static coro<> run() {
+      scene_of here(io::command("sleep", io::args("3600")));
+      const bool sent = co_await here.child.ask(io::send_signal{SIGCONT});
+      CHECK(sent);
+      CHECK_THROWS_WITH(co_await here.child.ask(io::send_signal{1234}),
+                        Catch::Contains("no signal"));
+      here.child.tell(io::terminate{});
+      co_await here.pages->until_finished();
+      CHECK(here.pages->returncode == -SIGTERM);
+      CHECK_FALSE(here.pages->reason);
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("a subprocess that is stopped ends its child, be it stubborn, and says so once") {
+  struct scene {
+    static coro<> run() {
+      io::process_options options = reading;
+      options.grace = 20ms;
+      scene_of here(
+          io::command::shell("trap '' TERM; echo; while :; do sleep 0.01; done", options));
+      here.child.tell(io::demand{plenty});
+      co_await poll_until([&] { return !here.pages->said[1].empty(); });
+      here.child.stop();
+      co_await here.child.stopped();
+      co_await here.pages->until_finished();
+      CHECK(here.pages->returncode == -SIGKILL);
+      CHECK(here.pages->reason == std::errc::operation_canceled);
+      CHECK(state_of(here.pages->pid) == '\0');
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("a subprocess whose output somebody else holds finishes, and says that it was cut") {
+  struct scene {
+    static coro<> run() {
+      scene_of here(io::command::shell("echo mine; sleep 3600 & exit 0", reading),
+                    {.drain_timeout = 20ms});
+      here.child.tell(io::demand{plenty});
+      co_await here.pages->until_finished();
+      CHECK(here.pages->said[1] == "mine\n");
+      CHECK(here.pages->reason == std::errc::timed_out);
+      CHECK(here.pages->returncode == 0);
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("a subprocess that cannot be started is an error of who spawns it") {
+  struct scene {
+    static coro<> run() {
+      auto pages = std::make_shared<diary>();
+      actor_ref<io::subprocess_events> heard = spawn<owner>(pages);
+      CHECK_THROWS_AS(spawn<io::subprocess_actor>(io::command("/no/such/program"), heard),
+                      io::spawn_error);
+      CHECK_THROWS_AS(
+          spawn<io::subprocess_actor>(io::command("true"), actor_ref<io::subprocess_events>()),
+          std::invalid_argument);
+      CHECK_THROWS_AS(io::command(""), std::invalid_argument);
+      CHECK_THROWS_AS(io::command::shell(""), std::invalid_argument);
+      co_return;
+    }
+  };
+  run_with_children(scene::run());
+}
+
+TEST_CASE("subprocesses of every loop end with the runtime") {
+  struct scene {
+    static coro<> run() {
+      auto pages = std::make_shared<diary>();
+      for (std::size_t index = 0; index < 2; ++index) {
+        actor_ref<io::subprocess_events> heard =
+            spawn<owner>(place::on(index), std::make_shared<diary>());
+        spawn<io::subprocess_actor>(place::on(index), io::command("sleep", io::args("3600"), piped),
+                                    heard);
+      }
+      co_await sleep(20ms);
+    }
+  };
+  run_with_children(scene::run(), 2);
+}
