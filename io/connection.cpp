@@ -1,55 +1,59 @@
 #include <troupe/io/connection.hpp>
 
-#include <troupe/io/internal/connection_core.hpp>
+#include <troupe/io/internal/connection_link.hpp>
 
 #include <stdexcept>
 #include <utility>
 
 namespace troupe::io {
 
-/// Tells its owner of bytes, as they come.
-class stream_connection::core final : public internal::connection_core {
- public:
-  core(stream_connection& self, std::unique_ptr<transport> wire,
-       actor_ref<connection_events> owner, const connection_options& options)
-      : connection_core(std::move(wire), options), self_(self), owner_(std::move(owner)) {
-    if (!owner_)
-      throw std::invalid_argument("a connection needs an owner: somebody has to be told what comes");
-  }
+namespace internal {
 
- private:
-  void tell_data(bytes chunk) override { owner_.tell(data{self_.self(), std::move(chunk)}); }
-  void tell_end() override { owner_.tell(end_of_data{self_.self()}); }
-  void tell_drained(std::size_t size, std::size_t) override {
-    owner_.tell(drained{self_.self(), size});
-  }
-  void tell_closed(std::error_code reason) noexcept override {
-    owner_.tell(closed{self_.self(), reason});
-    self_.stop();
-  }
-  void ask_for_turn() override { self_.self().tell(demand{0}); }
+std::exception_ptr failed_write(std::error_code reason) {
+  return std::make_exception_ptr(std::system_error(reason, "writing to a connection"));
+}
 
-  stream_connection& self_;
-  actor_ref<connection_events> owner_;
-};
+connection_link::connection_link(stream_connection& self, actor_ref<connection_events> owner)
+    : self_(self), owner_(std::move(owner)) {
+  if (!owner_)
+    throw std::invalid_argument("a connection needs an owner: somebody has to be told what comes");
+}
+
+}  // namespace internal
+
+namespace {
+
+std::unique_ptr<internal::connection_link> link_over(std::unique_ptr<transport> wire,
+                                                     stream_connection& self,
+                                                     actor_ref<connection_events> owner,
+                                                     const connection_options& options) {
+  if (wire == nullptr) throw std::invalid_argument("a connection needs a transport");
+  return std::make_unique<internal::connection_over<std::unique_ptr<transport>>>(
+      self, std::move(owner), options, std::move(wire));
+}
+
+}  // namespace
 
 stream_connection::stream_connection(std::unique_ptr<transport> wire,
                                      actor_ref<connection_events> owner, connection_options options)
-    : core_(std::make_unique<core>(*this, std::move(wire), std::move(owner), options)) {}
+    : link_(link_over(std::move(wire), *this, std::move(owner), options)) {}
+
+stream_connection::stream_connection(std::unique_ptr<internal::connection_link> link) noexcept
+    : link_(std::move(link)) {}
 
 stream_connection::~stream_connection() = default;
 
-void stream_connection::on(demand more) { core_->add_credit(more.bytes); }
+void stream_connection::on(demand more) { link_->add_credit(more.bytes); }
 void stream_connection::on(io::write w, reply_to<void> accepted) {
-  core_->write(std::move(w.chunk), std::move(accepted));
+  link_->write(std::move(w.chunk), std::move(accepted));
 }
-void stream_connection::on(write_eof) { core_->end_writing(); }
-void stream_connection::on(io::close) { core_->close_when_flushed(); }
+void stream_connection::on(write_eof) { link_->end_writing(); }
+void stream_connection::on(io::close) { link_->close_when_flushed(); }
 void stream_connection::on(io::abort) {
-  core_->end(std::make_error_code(std::errc::connection_aborted));
+  link_->end(std::make_error_code(std::errc::connection_aborted));
 }
 void stream_connection::on_stop() {
-  core_->end(std::make_error_code(std::errc::operation_canceled));
+  link_->end(std::make_error_code(std::errc::operation_canceled));
 }
 
 }  // namespace troupe::io

@@ -80,6 +80,10 @@ struct connection_options {
   bool nodelay = true;  ///< of a TCP socket; others have no such thing
 };
 
+namespace internal {
+class connection_link;
+}
+
 /// An actor that owns one transport, whichever it is, and speaks `connection` to its owner.
 ///
 ///     auto ends = io::memory_transports();
@@ -108,9 +112,13 @@ class stream_connection : public actor<connection> {
   void on(abort);
   void on_stop();
 
+ protected:
+  /// For one over a transport that is known when compiling.
+  explicit stream_connection(std::unique_ptr<internal::connection_link> link) noexcept;
+
  private:
-  class core;
-  std::unique_ptr<core> core_;
+  friend class internal::connection_link;
+  std::unique_ptr<internal::connection_link> link_;
 };
 
 }  // namespace troupe::io

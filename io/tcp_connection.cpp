@@ -1,3 +1,4 @@
+#include <troupe/io/internal/connection_link.hpp>
 #include <troupe/io/internal/socket_transport.hpp>
 #include <troupe/io/tcp.hpp>
 
@@ -10,17 +11,36 @@
 
 namespace troupe::io {
 
-std::unique_ptr<transport> make_transport(socket connected, bool nodelay) {
+namespace {
+
+void set_nodelay(const socket& of, bool nodelay) noexcept {
   const int on = nodelay ? 1 : 0;
   // Failing, it costs delay and nothing else; a Unix socket passed in here has no such option.
-  static_cast<void>(::setsockopt(connected.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+  static_cast<void>(::setsockopt(of.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+}
+
+/// A socket's transport, in the connection itself.
+class socket_wire {
+ public:
+  socket_wire(socket connected, bool nodelay)
+      : held_((set_nodelay(connected, nodelay), connected.release()), std::string()) {}
+  internal::socket_transport* operator->() noexcept { return &held_; }
+
+ private:
+  internal::socket_transport held_;
+};
+
+}  // namespace
+
+std::unique_ptr<transport> make_transport(socket connected, bool nodelay) {
+  set_nodelay(connected, nodelay);
   std::string peer = connected.peer().text();
   return std::make_unique<internal::socket_transport>(connected.release(), std::move(peer));
 }
 
 tcp_connection::tcp_connection(socket connected, actor_ref<connection_events> owner,
                                connection_options options)
-    : stream_connection(make_transport(std::move(connected), options.nodelay), std::move(owner),
-                        options) {}
+    : stream_connection(std::make_unique<internal::connection_over<socket_wire>>(
+          *this, std::move(owner), options, std::move(connected), options.nodelay)) {}
 
 }  // namespace troupe::io

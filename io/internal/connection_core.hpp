@@ -15,11 +15,21 @@
 namespace troupe::io::internal {
 
 /// What is behind each actor that is a connection: credit for what is read, a window for what is written, and the ways in which it ends.
-/// What comes of it is told to the derived class, which knows whom to tell.
+/// What comes of it is told to `Derived`, which knows whom to tell:
 ///
-/// Life: with its actor, which stops at `tell_closed`. That comes once, whatever happens.
+///     void tell_data(bytes&& chunk);
+///     void tell_end();                                          // the peer writes no more
+///     void tell_drained(std::size_t size, std::size_t writes);  // all has left: so many bytes and writes since the last time
+///     void tell_closed(std::error_code reason) noexcept;        // the last word: the actor is to be stopped
+///     void ask_for_turn();                                      // `add_credit(0)` is to be called in a turn of the actor's
+///
+/// `Wire` points to the transport. Both are known when compiling, because an echo over a socket would cost a sixth more instructions
+/// otherwise. The functions are in connection_core_functions.hpp.
+///
+/// Life: with its actor, which stops at `tell_closed`; that comes once, whatever happens.
 /// Invariants: nothing is read without credit, but for one byte that is held back where only a read can tell whether the end has come.
 /// Threads: its loop's.
+template <class Derived, class Wire>
 class connection_core : private transport::listener, private timer {
  public:
   // --- reading ---
@@ -30,7 +40,7 @@ class connection_core : private transport::listener, private timer {
   void read_some();
 
   // --- writing ---
-  void write(bytes chunk, reply_to<void> accepted);
+  void write(bytes&& chunk, reply_to<void>&& accepted);
   void end_writing();
 
   // --- the end ---
@@ -39,22 +49,16 @@ class connection_core : private transport::listener, private timer {
   void end(std::error_code reason) noexcept;
 
  protected:
-  /// Errors: std::system_error when the transport cannot be watched; std::invalid_argument when there is none.
-  connection_core(std::unique_ptr<transport> wire, const connection_options& options);
+  /// Over the transport that `wire` makes. Errors: std::system_error when it cannot be watched.
+  template <class... Arguments>
+  explicit connection_core(const connection_options& options, Arguments&&... wire);
   ~connection_core();
 
   bool open() const noexcept { return open_; }
   bool peer_ended() const noexcept { return peer_ended_; }
 
  private:
-  virtual void tell_data(bytes chunk) = 0;
-  virtual void tell_end() = 0;
-  /// All has left: `size` bytes, of `writes` writes, since the last time.
-  virtual void tell_drained(std::size_t size, std::size_t writes) = 0;
-  /// The last word; the actor is to be stopped.
-  virtual void tell_closed(std::error_code reason) noexcept = 0;
-  /// `add_credit(0)` is to be called in a turn of the actor's.
-  virtual void ask_for_turn() = 0;
+  Derived& derived() noexcept { return static_cast<Derived&>(*this); }
 
   struct waiting_write {
     bytes chunk;
@@ -81,7 +85,7 @@ class connection_core : private transport::listener, private timer {
   bool fits(const bytes& chunk) const noexcept;
   bool may_wait(const bytes& chunk) const noexcept;
   std::error_code send_directly(bytes& chunk) noexcept;
-  void queue(bytes chunk, reply_to<void> accepted);
+  void queue(bytes&& chunk, reply_to<void>&& accepted);
   void flush();
   bool send_queue();
   void drop_withdrawn() noexcept;
@@ -89,7 +93,7 @@ class connection_core : private transport::listener, private timer {
   void after_flush();
 
   loop& home_;
-  std::unique_ptr<transport> wire_;
+  Wire wire_;
   connection_options options_;
   std::size_t credit_ = 0;
   std::size_t chunk_size_;

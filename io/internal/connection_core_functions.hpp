@@ -1,43 +1,46 @@
-// What all actors that are connections do: see internal/connection_core.hpp.
+#pragma once
+
 #include <troupe/io/internal/connection_core.hpp>
 
 #include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <new>
-#include <stdexcept>
+#include <span>
+#include <system_error>
 #include <utility>
 
 namespace troupe::io::internal {
 
-namespace {
-constexpr std::size_t first_chunk = 2048;
-constexpr std::size_t least_chunk = 256;
-constexpr std::size_t reads_per_notice = 4;  // then other connections get theirs
-constexpr std::size_t waiting_windows = 8;   // of asked writes that do not fit yet
+inline constexpr std::size_t first_chunk = 2048;
+inline constexpr std::size_t least_chunk = 256;
+inline constexpr std::size_t reads_per_notice = 4;  // then other connections get theirs
+inline constexpr std::size_t waiting_windows = 8;   // of asked writes that do not fit yet
 
-std::exception_ptr failed_write(std::error_code reason) {
-  return std::make_exception_ptr(std::system_error(reason, "writing to a connection"));
-}
-std::exception_ptr failed_write(std::errc reason) {
+/// What an asked write fails with.
+std::exception_ptr failed_write(std::error_code reason);
+inline std::exception_ptr failed_write(std::errc reason) {
   return failed_write(std::make_error_code(reason));
 }
-}  // namespace
 
-connection_core::connection_core(std::unique_ptr<transport> wire, const connection_options& options)
+template <class Derived, class Wire>
+template <class... Arguments>
+connection_core<Derived, Wire>::connection_core(const connection_options& options,
+                                                Arguments&&... wire)
     : timer(&connection_core::on_close_late),
       home_(*loop::current()),
-      wire_(std::move(wire)),
+      wire_(std::forward<Arguments>(wire)...),
       options_(options),
       chunk_size_(first_chunk) {
-  if (wire_ == nullptr) throw std::invalid_argument("a connection needs a transport");
   options_.largest_chunk = std::max<std::size_t>(options_.largest_chunk, 1);
   wire_->attach(*this);
 }
 
-connection_core::~connection_core() { home_.timers().cancel(*this); }
+template <class Derived, class Wire>
+connection_core<Derived, Wire>::~connection_core() { home_.timers().cancel(*this); }
 
-void connection_core::on_ready() noexcept {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::on_ready() noexcept {
   try {
     readable_ = true;
     if (wire_->look().failure) {
@@ -53,17 +56,19 @@ void connection_core::on_ready() noexcept {
 
 // --- reading ----------------------------------------------------------------------------------------------------------
 
-void connection_core::add_credit(std::size_t bytes) {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::add_credit(std::size_t bytes) {
   if (bytes == 0) turn_asked_for_ = false;
   credit_ += std::min(bytes, SIZE_MAX - credit_);
   read_some();
 }
 
-void connection_core::read_some() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::read_some() {
   for (std::size_t turn = 0; readable_ && credit_ != 0 && open_ && !peer_ended_; ++turn) {
     if (turn == reads_per_notice) {
       // There is no further notice of what is there already: the rest is read in a later turn.
-      if (!std::exchange(turn_asked_for_, true)) ask_for_turn();
+      if (!std::exchange(turn_asked_for_, true)) derived().ask_for_turn();
       return;
     }
     readable_ = read_once();
@@ -72,7 +77,8 @@ void connection_core::read_some() {
 }
 
 /// The end of data is no data: once nothing is before it, it needs no credit.
-void connection_core::look_for_end() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::look_for_end() {
   if (!open_ || peer_ended_ || held_ || !wire_->look().end) return;
   std::byte next{};
   const transfer read = wire_->read({&next, 1});
@@ -87,15 +93,17 @@ void connection_core::look_for_end() {
   }
 }
 
-void connection_core::peer_has_ended() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::peer_has_ended() {
   peer_ended_ = true;
   if (failed_) return;
-  tell_end();
+  derived().tell_end();
   if (shut_) end({});
 }
 
 /// Ends for an error of the transport's. What came before it, perhaps why the peer gave up, is read as far as there is credit.
-void connection_core::fail(std::error_code reason) {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::fail(std::error_code reason) {
   failed_ = true;
   while (open_ && credit_ != 0 && !peer_ended_ && read_once()) {
   }
@@ -103,7 +111,8 @@ void connection_core::fail(std::error_code reason) {
 }
 
 /// Returns whether there may be more to read now.
-bool connection_core::read_once() {
+template <class Derived, class Wire>
+bool connection_core<Derived, Wire>::read_once() {
   const std::size_t wanted = std::min({chunk_size_, credit_, options_.largest_chunk});
   bytes chunk = bytes::with_capacity(wanted);
   if (held_) {
@@ -120,7 +129,7 @@ bool connection_core::read_once() {
     adapt_chunk(size, wanted);
     // A little in a large buffer is copied, so that an owner who keeps it does not keep the buffer.
     if (size < least_chunk && wanted > 4 * least_chunk) chunk = chunk.copy();
-    tell_data(std::move(chunk));
+    derived().tell_data(std::move(chunk));
     if (!open_) return false;
   }
   if (read.bytes != 0 || size == wanted) {
@@ -138,7 +147,8 @@ bool connection_core::read_once() {
 }
 
 /// Buffers grow while they are filled and shrink when they are not.
-void connection_core::adapt_chunk(std::size_t got, std::size_t wanted) noexcept {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::adapt_chunk(std::size_t got, std::size_t wanted) noexcept {
   if (got == wanted && wanted == chunk_size_) {
     chunk_size_ = std::min(chunk_size_ * 2, std::max(options_.largest_chunk, least_chunk));
   } else if (got * 4 < chunk_size_) {
@@ -148,7 +158,8 @@ void connection_core::adapt_chunk(std::size_t got, std::size_t wanted) noexcept 
 
 // --- writing ----------------------------------------------------------------------------------------------------------
 
-void connection_core::write(bytes chunk, reply_to<void> accepted) {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::write(bytes&& chunk, reply_to<void>&& accepted) {
   if (write_ended_) {
     accepted.fail(failed_write(std::errc::broken_pipe));
     return;
@@ -162,7 +173,7 @@ void connection_core::write(bytes chunk, reply_to<void> accepted) {
     }
     if (chunk.empty()) {
       accepted.answer();
-      tell_drained(size, 1);
+      derived().tell_drained(size, 1);
       return;
     }
     backlog_ = std::make_unique<backlog>();
@@ -171,7 +182,8 @@ void connection_core::write(bytes chunk, reply_to<void> accepted) {
   queue(std::move(chunk), std::move(accepted));
 }
 
-void connection_core::queue(bytes chunk, reply_to<void> accepted) {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::queue(bytes&& chunk, reply_to<void>&& accepted) {
   drop_withdrawn();
   // A chunk that alone exceeds the window is let in when nothing is before it, or it could never be sent.
   if (chunk.empty()) {
@@ -191,18 +203,21 @@ void connection_core::queue(bytes chunk, reply_to<void> accepted) {
   }
 }
 
-bool connection_core::fits(const bytes& chunk) const noexcept {
+template <class Derived, class Wire>
+bool connection_core<Derived, Wire>::fits(const bytes& chunk) const noexcept {
   return backlog_->queue.empty() ||
          backlog_->queue.size() + chunk.size() <= options_.write_window;
 }
 
-bool connection_core::may_wait(const bytes& chunk) const noexcept {
+template <class Derived, class Wire>
+bool connection_core<Derived, Wire>::may_wait(const bytes& chunk) const noexcept {
   return backlog_->waiting.empty() ||
          (backlog_->waiting_bytes + chunk.size()) / waiting_windows <= options_.write_window;
 }
 
 /// Sends what the transport takes and consumes it from `chunk`.
-std::error_code connection_core::send_directly(bytes& chunk) noexcept {
+template <class Derived, class Wire>
+std::error_code connection_core<Derived, Wire>::send_directly(bytes& chunk) noexcept {
   while (!chunk.empty()) {
     const std::span<const std::byte> part = chunk.span();
     const transfer sent = wire_->write({&part, 1});
@@ -213,7 +228,8 @@ std::error_code connection_core::send_directly(bytes& chunk) noexcept {
   return {};
 }
 
-void connection_core::flush() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::flush() {
   if (!open_ || !backlog_) return;
   do {
     if (!send_queue()) return;
@@ -221,13 +237,14 @@ void connection_core::flush() {
     // What was admitted may be taken at once too; only a refusal brings another notice.
   } while (!backlog_->queue.empty() && !full_);
   if (!backlog_->queue.empty()) return;
-  tell_drained(backlog_->flushed, backlog_->writes);
+  derived().tell_drained(backlog_->flushed, backlog_->writes);
   backlog_.reset();
   after_flush();
 }
 
 /// Sends what the transport takes of the queue. Returns false when the connection has failed.
-bool connection_core::send_queue() {
+template <class Derived, class Wire>
+bool connection_core<Derived, Wire>::send_queue() {
   write_queue& queue = backlog_->queue;
   full_ = false;
   while (!queue.empty()) {
@@ -246,7 +263,8 @@ bool connection_core::send_queue() {
 }
 
 /// Forgets writes that nobody waits for any more: those who give up and try again must not make the queue grow.
-void connection_core::drop_withdrawn() noexcept {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::drop_withdrawn() noexcept {
   std::deque<waiting_write>& waiting = backlog_->waiting;
   for (; !waiting.empty() && !waiting.front().accepted; waiting.pop_front()) {
     backlog_->waiting_bytes -= waiting.front().chunk.size();
@@ -256,7 +274,8 @@ void connection_core::drop_withdrawn() noexcept {
   }
 }
 
-void connection_core::admit_waiting() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::admit_waiting() {
   std::deque<waiting_write>& waiting = backlog_->waiting;
   for (drop_withdrawn(); !waiting.empty() && fits(waiting.front().chunk); drop_withdrawn()) {
     waiting_write next = std::move(waiting.front());
@@ -268,7 +287,8 @@ void connection_core::admit_waiting() {
   }
 }
 
-void connection_core::after_flush() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::after_flush() {
   if (close_wanted_) {
     end({});
   } else if (write_ended_ && !std::exchange(shut_, true)) {
@@ -283,12 +303,14 @@ void connection_core::after_flush() {
 
 // --- the end ----------------------------------------------------------------------------------------------------------
 
-void connection_core::end_writing() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::end_writing() {
   write_ended_ = true;
   if (open_ && !backlog_) after_flush();
 }
 
-void connection_core::close_when_flushed() {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::close_when_flushed() {
   if (std::exchange(close_wanted_, true)) return;
   end_writing();
   if (open_ && options_.close_timeout != infinite) {
@@ -297,7 +319,8 @@ void connection_core::close_when_flushed() {
   }
 }
 
-void connection_core::end(std::error_code reason) noexcept {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::end(std::error_code reason) noexcept {
   if (!std::exchange(open_, false)) return;
   home_.timers().cancel(*this);
   // The peer of a connection that failed or was given up must not take what it got for all there was.
@@ -308,10 +331,11 @@ void connection_core::end(std::error_code reason) noexcept {
     for (waiting_write& each : backlog_->waiting) each.accepted.fail(failed_write(why));
     backlog_.reset();
   }
-  tell_closed(reason);
+  derived().tell_closed(reason);
 }
 
-void connection_core::on_close_late(timer& due) noexcept {
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::on_close_late(timer& due) noexcept {
   static_cast<connection_core&>(due).end(std::make_error_code(std::errc::timed_out));
 }
 
