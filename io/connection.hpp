@@ -76,7 +76,7 @@ struct connection_options {
   std::size_t write_window = std::size_t{1} << 20;   ///< bytes written and not yet sent, at most
   std::size_t largest_chunk = std::size_t{1} << 16;  ///< bytes of one `data`, at most
   duration close_timeout = std::chrono::seconds(
-      30);  ///< for what is still to be sent at a `close`; then std::errc::timed_out
+      30);              ///< for what is still to be sent at a `close`; then std::errc::timed_out
   bool nodelay = true;  ///< of a TCP socket; others have no such thing
 };
 

@@ -19,6 +19,7 @@ namespace troupe::io {
 
 namespace internal {
 struct stream_access;
+class frame_wait_base;  // of framed.hpp
 }
 
 /// What is said of a stream once.
@@ -156,6 +157,7 @@ class stream {
 
  private:
   friend struct internal::stream_access;
+  friend class internal::frame_wait_base;
   void drop() noexcept;
   internal::stream_core& core() const noexcept {
     troupe::expects(core_ != nullptr, "a stream was used after it had been moved away");

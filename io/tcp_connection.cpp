@@ -14,8 +14,9 @@ namespace troupe::io {
 namespace {
 
 void set_nodelay(const socket& of, bool nodelay) noexcept {
+  if (of.is_unix()) return;
   const int on = nodelay ? 1 : 0;
-  // Failing, it costs delay and nothing else; a Unix socket passed in here has no such option.
+  // Failing, it costs delay and nothing else.
   static_cast<void>(::setsockopt(of.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
 }
 
@@ -34,7 +35,7 @@ class socket_wire {
 
 std::unique_ptr<transport> make_transport(socket connected, bool nodelay) {
   set_nodelay(connected, nodelay);
-  std::string peer = connected.peer().text();
+  std::string peer = connected.peer_name();
   return std::make_unique<internal::socket_transport>(connected.release(), std::move(peer));
 }
 

@@ -49,8 +49,8 @@ class transport {
   virtual transfer read(std::span<std::byte> into) noexcept = 0;
   /// What a read may find now, for who would rather not try. Who cannot tell says that it may be anything.
   struct outlook {
-    bool bytes = true;     ///< there may be some
-    bool end = true;       ///< the end of data, or of the transport, may be there, perhaps behind bytes
+    bool bytes = true;  ///< there may be some
+    bool end = true;  ///< the end of data, or of the transport, may be there, perhaps behind bytes
     bool failure = false;  ///< it is known to have failed, though bytes may be left to read
   };
   virtual outlook look() const noexcept { return {}; }

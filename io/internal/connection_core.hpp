@@ -18,7 +18,7 @@ namespace troupe::io::internal {
 /// What comes of it is told to `Derived`, which knows whom to tell:
 ///
 ///     void tell_data(bytes&& chunk);
-///     void tell_end();                                          // the peer writes no more
+///     bool tell_end();                                          // the peer writes no more; false: `end_is_told` is called later
 ///     void tell_drained(std::size_t size, std::size_t writes);  // all has left: so many bytes and writes since the last time
 ///     void tell_closed(std::error_code reason) noexcept;        // the last word: the actor is to be stopped
 ///     void ask_for_turn();                                      // `add_credit(0)` is to be called in a turn of the actor's
@@ -55,7 +55,7 @@ class connection_core : private transport::listener, private timer {
   ~connection_core();
 
   bool open() const noexcept { return open_; }
-  bool peer_ended() const noexcept { return peer_ended_; }
+  void end_is_told();
 
  private:
   Derived& derived() noexcept { return static_cast<Derived&>(*this); }
@@ -104,8 +104,9 @@ class connection_core : private transport::listener, private timer {
       false;  ///< there may be something to read; a new notice comes only after it was read
   bool full_ = false;            ///< the system takes no more now; a notice comes when it does
   bool turn_asked_for_ = false;  ///< a turn of its own is under way to it
-  bool failed_ = false;  ///< an error has been told: an end of data means nothing any more
+  bool failed_ = false;          ///< an error has been told: an end of data means nothing any more
   bool peer_ended_ = false;
+  bool end_told_ = false;
   bool write_ended_ = false;
   bool close_wanted_ = false;
   bool shut_ = false;

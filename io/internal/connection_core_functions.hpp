@@ -37,7 +37,9 @@ connection_core<Derived, Wire>::connection_core(const connection_options& option
 }
 
 template <class Derived, class Wire>
-connection_core<Derived, Wire>::~connection_core() { home_.timers().cancel(*this); }
+connection_core<Derived, Wire>::~connection_core() {
+  home_.timers().cancel(*this);
+}
 
 template <class Derived, class Wire>
 void connection_core<Derived, Wire>::on_ready() noexcept {
@@ -96,8 +98,12 @@ void connection_core<Derived, Wire>::look_for_end() {
 template <class Derived, class Wire>
 void connection_core<Derived, Wire>::peer_has_ended() {
   peer_ended_ = true;
-  if (failed_) return;
-  derived().tell_end();
+  if (!failed_ && derived().tell_end()) end_is_told();
+}
+
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::end_is_told() {
+  end_told_ = true;
   if (shut_) end({});
 }
 
@@ -205,8 +211,7 @@ void connection_core<Derived, Wire>::queue(bytes&& chunk, reply_to<void>&& accep
 
 template <class Derived, class Wire>
 bool connection_core<Derived, Wire>::fits(const bytes& chunk) const noexcept {
-  return backlog_->queue.empty() ||
-         backlog_->queue.size() + chunk.size() <= options_.write_window;
+  return backlog_->queue.empty() || backlog_->queue.size() + chunk.size() <= options_.write_window;
 }
 
 template <class Derived, class Wire>
@@ -295,7 +300,7 @@ void connection_core<Derived, Wire>::after_flush() {
     if (const std::error_code error = wire_->end_writing()) {
       const std::error_code known = wire_->failure();
       fail(known ? known : error);
-    } else if (peer_ended_) {
+    } else if (end_told_) {
       end({});
     }
   }

@@ -53,7 +53,10 @@ class connection_over final : public connection_link,
 
  private:
   void tell_data(bytes&& chunk) { owner().tell(data{self(), std::move(chunk)}); }
-  void tell_end() { owner().tell(end_of_data{self()}); }
+  bool tell_end() {
+    owner().tell(end_of_data{self()});
+    return true;
+  }
   void tell_drained(std::size_t size, std::size_t) { owner().tell(drained{self(), size}); }
   void tell_closed(std::error_code reason) noexcept {
     owner().tell(closed{self(), reason});
