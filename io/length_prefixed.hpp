@@ -37,8 +37,10 @@ class length_prefixed {
  public:
   using frame = bytes;
 
+  /// Four bytes, the highest first.
+  length_prefixed() : length_prefixed(length_options()) {}
   /// Errors: std::invalid_argument for a limit beyond 4 GiB, or a varint that counts itself.
-  explicit length_prefixed(length_options options = {});
+  explicit length_prefixed(length_options options);
 
   decoded decode(std::string_view so_far, bool at_end);
   frame make(std::string_view content) const { return bytes(content); }

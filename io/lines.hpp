@@ -23,7 +23,8 @@ class lines {
  public:
   using frame = std::string;
 
-  explicit lines(lines_options options = {}) noexcept : options_(options) {}
+  lines() noexcept = default;
+  explicit lines(lines_options options) noexcept : options_(options) {}
 
   decoded decode(std::string_view so_far, bool at_end);
   frame make(std::string_view content) const { return std::string(content); }
