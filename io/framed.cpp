@@ -9,6 +9,9 @@
 
 namespace troupe::io::internal {
 
+frame_wait_base::frame_wait_base(const stream& from) noexcept
+    : read_wait(stream_access::core(from)) {}
+
 bool frame_wait_base::attempt() {
   // Not all at once: the length may be a peer's, who never sends so much.
   constexpr std::size_t at_once = std::size_t{1} << 18;

@@ -20,7 +20,7 @@ namespace internal {
 /// A read of a frame, whatever the codec.
 class frame_wait_base : public read_wait {
  public:
-  explicit frame_wait_base(stream& from) noexcept : read_wait(from.core()) {}
+  explicit frame_wait_base(const stream& from) noexcept;
 
  private:
   bool attempt() final;
@@ -62,7 +62,7 @@ typename C::frame take_frame(C& how, bytes& in, const decoded& found) {
 template <codec C>
 class frame_wait final : public frame_wait_base {
  public:
-  frame_wait(stream& from, C& how) noexcept : frame_wait_base(from), how_(&how) {}
+  frame_wait(const stream& from, C& how) noexcept : frame_wait_base(from), how_(&how) {}
 
   std::optional<typename C::frame> await_resume() {
     settle();

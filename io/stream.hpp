@@ -19,7 +19,6 @@ namespace troupe::io {
 
 namespace internal {
 struct stream_access;
-class frame_wait_base;  // of framed.hpp
 }
 
 /// What is said of a stream once.
@@ -157,7 +156,6 @@ class stream {
 
  private:
   friend struct internal::stream_access;
-  friend class internal::frame_wait_base;
   void drop() noexcept;
   internal::stream_core& core() const noexcept {
     troupe::expects(core_ != nullptr, "a stream was used after it had been moved away");
