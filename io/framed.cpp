@@ -18,12 +18,17 @@ bool frame_wait_base::attempt() {
   stream_core& from = *from_;
   for (;;) {
     const decoded found = decode(from.in.text(), false);
+    if (found.what == decoded::frame) {
+      take(from.in, found);
+      return true;
+    }
     if (const std::optional<bool> settled = settle_with(found)) {
       if (*settled) return true;
       continue;
     }
+    // A little more is read with what follows it.
     const std::size_t missing = found.size - std::min(found.size, from.in.size());
-    switch (from.read_more(std::min(missing, at_once))) {
+    switch (from.read_more(missing > from.good_size() ? std::min(missing, at_once) : 0)) {
       case stream_core::more::some:
         break;
       case stream_core::more::later:
