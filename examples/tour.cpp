@@ -19,6 +19,7 @@ int dining_philosophers_main(int argc, char** argv);
 int pipeline_main(int argc, char** argv);
 int scraper_main(int argc, char** argv);
 int chat_main(int argc, char** argv);
+int frames_main(int argc, char** argv);
 int echo_stream_main(int argc, char** argv);
 int tcp_proxy_main(int argc, char** argv);
 int shell_pipeline_main(int argc, char** argv);
@@ -66,6 +67,7 @@ int main() {
       {"chat", "rooms and connections are actors, who does not read is dropped", &chat_main},
       {"shell_pipeline", "programs joined by pipes", &shell_pipeline_main},
       {"run_commands", "many child processes, so many at a time", &run_commands_main},
+      {"frames", "messages instead of bytes, for an actor and for a coroutine", &frames_main},
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
       {"echo_stream", "the same as coroutines over streams", &echo_stream_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},

@@ -72,6 +72,14 @@ class memory_transport final : public transport {
     return {taken, {}};
   }
 
+  outlook look() const noexcept override {
+    const pipeline& way = link_->way[other()];
+    return {!way.queue.empty() || way.ended, way.ended || way.reset, way.reset};
+  }
+  std::error_code failure() noexcept override {
+    return link_->way[other()].reset ? std::make_error_code(std::errc::connection_reset)
+                                     : std::error_code();
+  }
   std::error_code end_writing() noexcept override {
     link_->way[side_].ended = true;
     notice(other());

@@ -45,6 +45,14 @@ transfer failed() noexcept {
   return {0, last_error()};
 }
 
+/// A socket closed with something unread resets its peer, which then loses what was written and has not arrived.
+void discard_unread(int socket) noexcept {
+  constexpr std::size_t all = std::size_t{1} << 30;
+  for (int turn = 0; turn < 16 && ::recv(socket, nullptr, all, MSG_TRUNC | MSG_DONTWAIT) > 0;
+       ++turn) {
+  }
+}
+
 }  // namespace
 
 void socket_transport::attach(transport::listener& told) {
@@ -59,6 +67,7 @@ transfer socket_transport::read(std::span<std::byte> into) noexcept {
   for (;;) {
     const ssize_t got = ::recv(native(), into.data(), into.size(), 0);
     if (got >= 0) {
+      ended_ = got == 0;
       readable_ = to_the_end_ || static_cast<std::size_t>(got) == into.size();
       return {static_cast<std::size_t>(got), {}};
     }
@@ -75,16 +84,31 @@ transfer socket_transport::write(std::span<const std::span<const std::byte>> par
                              ? ::send(native(), parts[0].data(), parts[0].size(), MSG_NOSIGNAL)
                              : send_parts(native(), parts);
     if (sent >= 0) return {static_cast<std::size_t>(sent), {}};
-    if (errno != EINTR) return failed();
+    if (errno == EINTR) continue;
+    const transfer none = failed();
+    // Why the peer gave up may be there to be read, though no notice of it has come yet.
+    if (!none.blocked()) readable_ = to_the_end_ = true;
+    return none;
   }
 }
 
+std::error_code socket_transport::failure() noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(native(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  return {error != 0 ? error : ECONNRESET, std::generic_category()};
+}
+
 std::error_code socket_transport::end_writing() noexcept {
-  return ::shutdown(native(), SHUT_WR) == 0 ? std::error_code() : last_error();
+  if (::shutdown(native(), SHUT_WR) == 0) return {};
+  const std::error_code error = last_error();
+  readable_ = to_the_end_ = true;
+  return error;
 }
 
 void socket_transport::close(bool reset) noexcept {
   if (reset && native() >= 0) reset_on_close(native());
+  if (!reset && native() >= 0 && !ended_) discard_unread(native());
   watch_.reset();
   unwatched_.close();
 }

@@ -47,6 +47,15 @@ class transport {
   virtual void attach(listener& told) = 0;
   /// Reads what is there, up to the size of `into`, which is not empty. No bytes and no error: the peer writes no more.
   virtual transfer read(std::span<std::byte> into) noexcept = 0;
+  /// What a read may find now, for who would rather not try. Who cannot tell says that it may be anything.
+  struct outlook {
+    bool bytes = true;  ///< there may be some
+    bool end = true;  ///< the end of data, or of the transport, may be there, perhaps behind bytes
+    bool failure = false;  ///< it is known to have failed, though bytes may be left to read
+  };
+  virtual outlook look() const noexcept { return {}; }
+  /// What it has failed with, where that is known before a read or write comes upon it. It may be told once only.
+  virtual std::error_code failure() noexcept { return {}; }
   /// Writes what can be taken now of `parts`, one after the other; there are some, and they are not empty.
   virtual transfer write(std::span<const std::span<const std::byte>> parts) noexcept = 0;
   /// Tells the peer that no more is written, where that can be said. Once, when all has been written.
@@ -54,7 +63,8 @@ class transport {
   /// Before a close without a reset, when all has been written: whether it may come now. Else, as where a farewell has to leave first,
   /// a notice follows, and this is asked again.
   virtual bool finish() noexcept { return true; }
-  /// Ends both directions; no notice comes any more. With `reset`, in such a way that the peer does not take what it got for all
+  /// Ends both directions; no notice comes any more. What was written still reaches the peer, also when there is something that was
+  /// not read. With `reset`, in such a way that the peer does not take what it got for all
   /// there was.
   virtual void close(bool reset) noexcept = 0;
 

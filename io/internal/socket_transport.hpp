@@ -19,6 +19,8 @@ class socket_transport final : public transport, private poller::listener {
   void attach(transport::listener& told) override;
   transfer read(std::span<std::byte> into) noexcept override;
   transfer write(std::span<const std::span<const std::byte>> parts) noexcept override;
+  outlook look() const noexcept override { return {readable_, to_the_end_, failed_}; }
+  std::error_code failure() noexcept override;
   std::error_code end_writing() noexcept override;
   void close(bool reset) noexcept override;
   std::string local_name() const override;
@@ -31,6 +33,7 @@ class socket_transport final : public transport, private poller::listener {
   void on_events(std::uint32_t events) noexcept override {
     readable_ = true;
     if ((events & ~std::uint32_t{EPOLLIN | EPOLLOUT}) != 0) to_the_end_ = true;
+    if ((events & EPOLLERR) != 0) failed_ = true;
     told_->on_ready();  // last: this may be gone then
   }
 
@@ -41,6 +44,8 @@ class socket_transport final : public transport, private poller::listener {
   /// that saves the call that would only say so. Not where the end, an error or urgent data is announced, which no further notice follows.
   bool readable_ = true;
   bool to_the_end_ = false;
+  bool ended_ = false;   ///< a read has found the end
+  bool failed_ = false;  ///< an error is announced
   std::string peer_name_;
 };
 

@@ -40,6 +40,12 @@ inline std::string pattern(std::size_t size, unsigned salt) {
   return made;
 }
 
+inline std::string pattern_without_newlines(std::size_t size) {
+  std::string made = pattern(size, 0);
+  std::replace(made.begin(), made.end(), '\n', ' ');
+  return made;
+}
+
 /// How a read, or another wait, ends: "", or the kind of error.
 template <class T>
 coro<std::string> end_of(coro<T> wait) {
@@ -138,6 +144,105 @@ inline coro<> half_close(maker make, bool first_ends, std::size_t size) {
   CHECK(end.empty());
   end = co_await end_of(ended(going_on));
   CHECK(end.empty());
+}
+
+/// A message that is torn at each of its bytes, with time for the first part to be read alone, comes out whole.
+inline coro<> torn_anywhere(maker make, std::size_t size) {
+  ends two = co_await make({});
+  const std::string line = pattern_without_newlines(size) + "\n";
+  for (std::size_t cut = 0; cut <= line.size(); ++cut) {
+    auto reading = create_task([](io::stream& from) -> coro<std::string> {
+      co_return co_await from.read_line();
+    }(two.second));
+    two.first.write(std::string_view(line).substr(0, cut));
+    for (int turn = 0; turn < 3; ++turn) co_await sleep(0s);
+    two.first.write(std::string_view(line).substr(cut));
+    const std::string got = co_await reading;
+    CHECK((got == line));
+  }
+}
+
+/// The first part of a message comes, and the rest much later; reads, reads with time limits and a reader that is not there all find it.
+inline coro<> delayed(maker make) {
+  ends two = co_await make({});
+  auto reading = create_task(exactly(two.second, 8));
+  two.first.write("half");
+  co_await sleep(20ms);
+  CHECK_FALSE(reading.done());
+  two.first.write("half");
+  std::string got = co_await reading;
+  CHECK(got == "halfhalf");
+  CHECK_THROWS_AS(co_await timeout(1ms, exactly(two.second, 4)), timeout_error);
+  two.first.write("la");
+  CHECK_THROWS_AS(co_await timeout(5ms, exactly(two.second, 4)), timeout_error);
+  two.first.write("te");
+  co_await sleep(5ms);
+  got = co_await exactly(two.second, 4);
+  CHECK(got == "late");
+  two.first.write("the end");
+  two.first.close();
+  co_await sleep(5ms);  // all of it is there, and its sender has gone
+  got = co_await everything(two.second);
+  CHECK(got == "the end");
+}
+
+/// Both sides say at once that they write no more, or close: each gets what the other had written, and neither waits for the other.
+inline coro<> both_end_at_once(maker make, bool closing, std::size_t size) {
+  ends two = co_await make({});
+  two.first.write(pattern(size, 11));
+  two.second.write(pattern(size, 12));
+  two.first.write_eof();
+  two.second.write_eof();
+  auto reading = create_task(everything(two.first));
+  std::string got = co_await everything(two.second);
+  CHECK((got == pattern(size, 11)));
+  got = co_await reading;
+  CHECK((got == pattern(size, 12)));
+  if (closing) {
+    two.first.close();
+    two.second.close();
+  } else {
+    two.second.close();
+    two.first.close();
+  }
+  std::string end = co_await end_of(ended(two.first));
+  CHECK(end.empty());
+  end = co_await end_of(ended(two.second));
+  CHECK(end.empty());
+}
+
+/// A peer that resets while this side reads, in the middle of what it waits for: an error and no end of data, where there is such a thing.
+inline coro<> reset_while_reading(maker make, peculiarities how) {
+  ends two = co_await make({});
+  auto reading = create_task(end_of(exactly(two.second, 100)));
+  two.first.write("not all");
+  co_await sleep(5ms);
+  CHECK_FALSE(reading.done());
+  two.first.abort();
+  std::string end = co_await reading;
+  CHECK(end == (how.resets ? "lost" : "incomplete"));
+  if (how.resets) {
+    end = co_await end_of(ended(two.second));
+    CHECK(end == "lost");
+  }
+}
+
+/// Who has begun to read, and stops, leaves the rest where it is; it is all there when it is wanted again.
+inline coro<> reader_that_stops(maker make, std::size_t size) {
+  ends two = co_await make({.high_water = 1000, .low_water = 100});
+  auto sending = create_task(send_all(two.first, pattern(size, 13), 800));
+  std::string got = co_await exactly(two.second, size / 10);
+  // The sender stops by itself, and stays stopped.
+  std::size_t unsent = 0;
+  do {
+    unsent = two.first.unsent();
+    co_await sleep(20ms);
+  } while (two.first.unsent() != unsent);
+  auto last = create_task(exactly(two.second, size - size / 10));
+  got += co_await last;
+  CHECK((got == pattern(size, 13)));
+  co_await sending;
+  CHECK(two.first.unsent() == 0);
 }
 
 /// What was written before `close`, or before the stream went, arrives.
@@ -292,6 +397,12 @@ inline coro<> contract(maker make, peculiarities how = {}) {
   co_await half_close(make, false, how.size);
   co_await close_sends_all(make, false, how.size);
   co_await close_sends_all(make, true, how.size);
+  co_await torn_anywhere(make, 40);
+  co_await delayed(make);
+  co_await both_end_at_once(make, true, 5000);
+  co_await both_end_at_once(make, false, 5000);
+  co_await reset_while_reading(make, how);
+  co_await reader_that_stops(make, how.size);
   co_await slow_reader(make, how.size);
   co_await cancelled_waits(make, how.much);
   co_await peer_goes(make, how.much);

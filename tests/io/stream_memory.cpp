@@ -2,8 +2,8 @@
 #include <troupe/io/memory.hpp>
 #include <troupe/runtime/testing/virtual_time.hpp>
 
+#include "io/odd_transports.hpp"
 #include "io/stream_contract.hpp"
-#include "io/stream_hindrances.hpp"
 #include "support/catch.hpp"
 
 #include <memory>
@@ -11,6 +11,8 @@
 
 using namespace troupe;
 using namespace troupe::testing::streams;
+using troupe::testing::late;
+using troupe::testing::torn;
 
 namespace {
 

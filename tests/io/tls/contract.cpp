@@ -1,7 +1,7 @@
 // The contract of streams over TLS over memory: as it is, narrow, a byte at a time, and late.
 #include <troupe/runtime/testing/virtual_time.hpp>
 
-#include "io/stream_hindrances.hpp"
+#include "io/odd_transports.hpp"
 #include "io/tls/support.hpp"
 #include "support/catch.hpp"
 

@@ -4,7 +4,7 @@
 #include <troupe/runtime/testing/virtual_time.hpp>
 #include <troupe/runtime/timeout.hpp>
 
-#include "io/stream_hindrances.hpp"
+#include "io/odd_transports.hpp"
 #include "io/tls/support.hpp"
 #include "support/catch.hpp"
 

@@ -3,7 +3,7 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/testing/virtual_time.hpp>
 
-#include "io/stream_hindrances.hpp"
+#include "io/odd_transports.hpp"
 #include "io/tls/support.hpp"
 #include "support/catch.hpp"
 
