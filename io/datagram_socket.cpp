@@ -125,7 +125,7 @@ std::error_code datagram_socket::fetch(std::size_t at_once) {
     address& from = shared_->from[index];
     from.size = shared_->headers[index].msg_hdr.msg_namelen;
     bytes content(shared_->content(index), std::min({size, largest_, datagrams_of_loop::room}));
-    fetched_.emplace_back(std::move(content), from.to_endpoint(), size);
+    fetched_.emplace_back(std::move(content), endpoint_of(from), size);
   }
   readable_ = count == wanted || unsure_;
   return {};

@@ -20,10 +20,11 @@ std::vector<endpoint> families_in_turn(const std::vector<endpoint>& all) {
 
 void throw_all_failed(const std::string& what, const std::vector<endpoint>& candidates,
                       const std::vector<std::exception_ptr>& errors) {
-  if (errors.size() == 1) std::rethrow_exception(errors.front());
+  if (errors.size() == 1 && errors.front() != nullptr) std::rethrow_exception(errors.front());
   std::error_code first;
   std::string all;
   for (std::size_t index = 0; index < errors.size(); ++index) {
+    if (errors[index] == nullptr) continue;  // somebody has cancelled it
     try {
       std::rethrow_exception(errors[index]);
     } catch (const std::system_error& error) {
@@ -31,6 +32,7 @@ void throw_all_failed(const std::string& what, const std::vector<endpoint>& cand
       all += (all.empty() ? "" : "; ") + candidates[index].text() + ": " + error.code().message();
     }  // anything else is worse than a peer that cannot be reached, and goes on
   }
+  if (!first) first = std::make_error_code(std::errc::operation_canceled);
   throw std::system_error(first, what + " by each of its addresses (" + all + ")");
 }
 

@@ -30,10 +30,14 @@ void set_buffer(int socket, int option, std::size_t size, const std::string& wha
                static_cast<int>(std::min<std::size_t>(size, INT_MAX / 2)), what);
 }
 
-descriptor new_socket(bool ipv6, const udp_options& options, const std::string& what) {
+void expect_room(const udp_options& options) {
   if (options.largest == 0)
     throw std::invalid_argument(
         "the largest datagram of a UDP socket has to be longer than nothing");
+}
+
+descriptor new_socket(bool ipv6, const udp_options& options, const std::string& what) {
+  expect_room(options);
   descriptor made(
       ::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!made) throw_last_error(what);
@@ -115,6 +119,23 @@ udp_socket udp_socket::connected(const endpoint& peer, const udp_options& option
   return made;
 }
 
+udp_socket udp_socket::adopt(descriptor owned, const udp_options& options) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(owned.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_DGRAM)
+    throw std::invalid_argument("descriptor " + std::to_string(owned.get()) +
+                                " is no socket of datagrams");
+  expect_room(options);
+  address found;
+  if (::getsockname(owned.get(), found.get(), &found.size) != 0)
+    throw_last_error("an adopted UDP socket");
+  udp_socket made(std::move(owned), options, found.storage.ss_family == AF_INET6);
+  address there;
+  if (::getpeername(made.native(), there.get(), &there.size) == 0)
+    made.core().peer = internal::endpoint_of(there);
+  return made;
+}
+
 udp_socket::udp_socket(udp_socket&&) noexcept = default;
 udp_socket& udp_socket::operator=(udp_socket&&) noexcept = default;
 udp_socket::~udp_socket() = default;
@@ -133,7 +154,7 @@ endpoint udp_socket::local() const {
   address found;
   if (::getsockname(native(), found.get(), &found.size) != 0)
     throw_last_error("the local address of a UDP socket");
-  return found.to_endpoint();
+  return internal::endpoint_of(found);
 }
 
 std::optional<endpoint> udp_socket::peer() const { return core().peer; }

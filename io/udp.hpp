@@ -49,6 +49,11 @@ class udp_socket {
   /// Connected to `peer`, from an address that the system chooses. Errors: likewise.
   static udp_socket connected(const endpoint& peer, const udp_options& options = {});
 
+  /// Over a descriptor that somebody else has made, such as one handed over when the program was started. Of the options `largest` counts.
+  /// A Unix socket of datagrams will do as well; its addresses are told as 0.0.0.0:0.
+  /// Errors: std::invalid_argument for what is no socket of datagrams.
+  static udp_socket adopt(descriptor owned, const udp_options& options = {});
+
   udp_socket(udp_socket&&) noexcept;
   udp_socket& operator=(udp_socket&&) noexcept;
   ~udp_socket();

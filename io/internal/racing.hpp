@@ -48,6 +48,10 @@ coro<> attempt_one(race_state<T>& race, Connect& connect, endpoint to, std::size
     if (!race.winner) race.winner.emplace(std::move(made));
   } catch (const std::exception&) {
     race.errors[index] = std::current_exception();
+  } catch (...) {  // cancelled, by whomever
+    --race.running;
+    race.ended.set();
+    throw;
   }
   --race.running;
   race.ended.set();

@@ -542,6 +542,25 @@ TEST_CASE("a UDP socket is moved while it is waited for, and given up only befor
   run_scenario(body());
 }
 
+TEST_CASE("a socket of datagrams that was made elsewhere is adopted, and nothing else is") {
+  auto body = []() -> coro<> {
+    io::udp_socket server(anywhere);
+    io::udp_socket made = io::udp_socket::connected(server.local());
+    const io::endpoint there = made.local();
+    io::udp_socket adopted = io::udp_socket::adopt(made.release());
+    CHECK(adopted.local() == there);
+    CHECK(adopted.peer() == server.local());
+    co_await adopted.send("hello");
+    const io::datagram got = co_await server.receive();
+    CHECK(got.from == there);
+    io::listening_socket listening(anywhere);
+    CHECK_THROWS_AS(io::udp_socket::adopt(listening.release()), std::invalid_argument);
+    CHECK_THROWS_AS(io::udp_socket::adopt(io::descriptor()), std::invalid_argument);
+    CHECK_THROWS_AS(io::udp_socket::adopt(io::descriptor(::dup(0))), std::invalid_argument);
+  };
+  run_scenario(body());
+}
+
 // --- a system that is full --------------------------------------------------------------------------------------------
 // The loopback takes every datagram, and drops. Unix sockets hold on to them, so the same core stands over those here.
 

@@ -327,3 +327,102 @@ TEST_CASE("a program may end while actors own UDP sockets") {
   };
   run_scenario(body());
 }
+
+// --- a system that is full --------------------------------------------------------------------------------------------
+
+namespace {
+
+/// An actor over a Unix socket, whose system holds on to datagrams instead of dropping them, and the other end.
+struct full_stage {
+  explicit full_stage(udp::actor_options options) {
+    int both[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, both) == 0);
+    other.emplace(io::udp_socket::adopt(io::descriptor(both[1])));
+    on.emplace(io::udp_socket::adopt(io::descriptor(both[0])), options);
+  }
+  /// Tells it to send until it keeps some. How many have left.
+  coro<std::uint64_t> fill() {
+    udp::counters counts;
+    for (std::uint64_t told = 0; counts.sent == told; ++told) {
+      on->port.tell(mail(std::to_string(told)));
+      counts = co_await on->port.ask(udp::count{});
+      if (counts.sent == told) break;
+    }
+    co_return counts.sent;
+  }
+  coro<std::string> receive() {
+    const io::datagram got = co_await other->receive();
+    co_return std::string(got.content.text());
+  }
+
+  std::optional<io::udp_socket> other;
+  std::optional<stage> on;
+};
+
+}  // namespace
+
+TEST_CASE("what an actor cannot send yet it sends later, in order, before it closes") {
+  auto body = []() -> coro<> {
+    full_stage with({});
+    const std::uint64_t held = co_await with.fill();
+    auto asked = with.on->port.ask(mail("asked"));
+    with.on->port.tell(udp::close{});
+    co_await turns();
+    CHECK(with.on->pages.closings == 0);
+    const std::error_code late = co_await error_of(with.on->port.ask(mail("late")));
+    CHECK(late == std::errc::operation_canceled);
+    for (std::uint64_t index = 0; index <= held; ++index) {
+      const std::string got = co_await with.receive();
+      CHECK(got == std::to_string(index));
+    }
+    co_await asked;
+    const std::string got = co_await with.receive();
+    CHECK(got == "asked");
+    co_await see_the_end(with.on->pages);
+    CHECK_FALSE(with.on->pages.reason);
+    CHECK(with.on->pages.counts.sent == held + 2);
+  };
+  run_scenario(body());
+}
+
+TEST_CASE("an actor keeps no more than its window to be sent, and counts what it drops") {
+  auto body = []() -> coro<> {
+    full_stage with({.window = 3});
+    co_await with.fill();  // of three the first
+    auto withdrawn = with.on->port.ask(mail("withdrawn"));
+    auto waiting = with.on->port.ask(mail("waiting"));
+    co_await turns();
+    std::error_code error = co_await error_of(with.on->port.ask(mail("one too many")));
+    CHECK(error == std::errc::no_buffer_space);
+    with.on->port.tell(mail("another"));
+    udp::counters counts = co_await with.on->port.ask(udp::count{});
+    CHECK(counts.refused == 2);
+    withdrawn.cancel();
+    auto after = with.on->port.ask(mail("after"));
+    co_await turns();
+    std::string got;
+    while (got != "after") {
+      got = co_await with.receive();
+      CHECK(got != "withdrawn");
+      CHECK(got != "another");
+    }
+    co_await waiting;
+    co_await after;
+    CHECK(with.on->pages.closings == 0);
+  };
+  run_scenario(body());
+}
+
+TEST_CASE("an actor that cannot send what is left closes when its time is up, and says so") {
+  auto body = []() -> coro<> {
+    full_stage with({.close_timeout = 5ms});
+    co_await with.fill();
+    auto waiting = with.on->port.ask(mail("never"));
+    with.on->port.tell(udp::close{});
+    const std::error_code error = co_await error_of(std::move(waiting));
+    CHECK(error == std::errc::timed_out);
+    co_await see_the_end(with.on->pages);
+    CHECK(with.on->pages.reason == std::errc::timed_out);
+  };
+  run_scenario(body());
+}
