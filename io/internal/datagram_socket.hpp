@@ -20,8 +20,7 @@ class datagrams_of_loop;
 
 /// The endpoint that an address is; 0.0.0.0:0 for one of another kind of socket, or of none.
 inline endpoint endpoint_of(const address& found) noexcept {
-  const bool is_ip = found.storage.ss_family == AF_INET || found.storage.ss_family == AF_INET6;
-  return is_ip && found.size != 0 ? found.to_endpoint() : endpoint();
+  return found.is_ip() && found.size != 0 ? found.to_endpoint() : endpoint();
 }
 
 /// A descriptor that moves datagrams: attempts that never wait, and notices when one may succeed. Both the socket that tasks use and the
