@@ -24,6 +24,7 @@ int echo_stream_main(int argc, char** argv);
 int tcp_proxy_main(int argc, char** argv);
 int shell_pipeline_main(int argc, char** argv);
 int run_commands_main(int argc, char** argv);
+int udp_ping_main(int argc, char** argv);
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
 }
@@ -68,6 +69,7 @@ int main() {
       {"shell_pipeline", "programs joined by pipes", &shell_pipeline_main},
       {"run_commands", "many child processes, so many at a time", &run_commands_main},
       {"frames", "messages instead of bytes, for an actor and for a coroutine", &frames_main},
+      {"udp_ping", "datagrams, and what to do when one is lost", &udp_ping_main},
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
       {"echo_stream", "the same as coroutines over streams", &echo_stream_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},

@@ -21,4 +21,16 @@ coro<stream> open_connection(unix_endpoint peer, stream_options options) {
   co_return make_stream(std::move(connected), options);
 }
 
+coro<stream> open_connection(endpoint peer, connect_options how, stream_options options) {
+  socket connected = co_await connect(peer, how);
+  co_return make_stream(std::move(connected), options);
+}
+
+coro<stream> internal::open_by_name(std::string host, service port, connect_options how,
+                                    stream_options options) {
+  auto connecting = connect_by_name(std::move(host), std::move(port), how);
+  socket connected = co_await connecting;
+  co_return make_stream(std::move(connected), options);
+}
+
 }  // namespace troupe::io

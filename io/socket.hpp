@@ -59,7 +59,7 @@ class socket {
   bool unix_ = false;
 };
 
-/// Connects to `peer`.
+/// Connects to `peer`; for options and names see <troupe/io/connect.hpp>.
 /// Errors: std::system_error that names the peer: connection_refused, timed_out, network_unreachable...
 /// Cancel: closes the socket.
 coro<socket> connect(endpoint peer);
