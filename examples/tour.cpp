@@ -19,6 +19,7 @@ int dining_philosophers_main(int argc, char** argv);
 int pipeline_main(int argc, char** argv);
 int scraper_main(int argc, char** argv);
 int chat_main(int argc, char** argv);
+int log_tail_main(int argc, char** argv);
 int echo_stream_main(int argc, char** argv);
 int tcp_proxy_main(int argc, char** argv);
 namespace echo_server_example {
@@ -62,6 +63,8 @@ int main() {
       {"pipeline", "the slowest stage sets the pace of all", &pipeline_main},
       {"scraper", "a pool: so much at a time and no more", &scraper_main},
       {"chat", "rooms and connections are actors, who does not read is dropped", &chat_main},
+      {"log_tail", "a file is followed over its rotation, with signals as messages",
+       &log_tail_main},
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
       {"echo_stream", "the same as coroutines over streams", &echo_stream_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
