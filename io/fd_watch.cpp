@@ -86,9 +86,7 @@ class fd_watch_core {
   ~fd_watch_core() = default;
   void fail_waits(const std::exception_ptr& error) noexcept;
   void call(const fd_events& found) noexcept;
-  void expect_held() const {
-    if (of_ == nullptr) throw invalid_state("an fd_watch was used after its release");
-  }
+  void expect_held() const;
 
   unsigned count_ = 1;
   fd_watches* all_;
@@ -268,6 +266,12 @@ void fd_watch_core::lose(const std::exception_ptr& error, bool loop_goes) noexce
   of_ = nullptr;
   fail_waits(error);
   if (told_ && !call_under_way_ && !loop_goes) call({.failed = true});
+}
+
+void fd_watch_core::expect_held() const {
+  if (of_ == nullptr) throw invalid_state("an fd_watch was used after its release");
+  if (loop::current() != &all_->home())
+    throw invalid_state("an fd_watch was used on another loop than its own");
 }
 
 void fd_watch_core::fail_waits(const std::exception_ptr& error) noexcept {

@@ -52,8 +52,13 @@ coro<file> open_file(std::string path, open_options options) {
 }
 
 void file::drop() noexcept {
-  core_->close(true);
-  core_->release();
+  loop& home = core_->home();
+  auto dropped = [held = core_hold::adopted(*core_)] { held->close(true); };
+  if (loop::current() == &home) {
+    dropped();
+  } else {
+    static_cast<void>(home.post_call(std::move(dropped)));  // a closed one has let it go already
+  }
 }
 
 namespace {

@@ -88,31 +88,18 @@ coro<> remove_path(std::string path) {
 
 namespace {
 
-template <class Stopped>
-std::uint64_t remove_all(const std::string& path, Stopped stopped) {
-  namespace fs = std::filesystem;
+std::uint64_t remove_all(const std::string& path) {
   expect_path("removing", path);
-  std::uint64_t removed = 0;
   std::error_code error;
-  if (fs::is_directory(fs::symlink_status(path, error))) {
-    for (fs::directory_iterator each(path, error), end; !error && each != end && !stopped();
-         each.increment(error))
-      removed += remove_all(each->path().native(), stopped);
-    if (error && error != std::errc::no_such_file_or_directory)
-      throw_file_error(error.value(), "removing", path);
-  }
-  if (stopped()) return removed;
-  if (::remove(path.c_str()) == 0) return removed + 1;
-  if (errno != ENOENT) throw_file_error(errno, "removing", path);
+  const std::uintmax_t removed = std::filesystem::remove_all(path, error);
+  if (error) throw_file_error(error.value(), "removing", path);
   return removed;
 }
 
 }  // namespace
 
 coro<std::uint64_t> remove_tree(std::string path) {
-  file_call call([path = std::move(path)](const file_job& job) {
-    return remove_all(path, [&job] { return job.stopped(); });
-  });
+  file_call call([path = std::move(path)] { return remove_all(path); });
   co_return co_await call;
 }
 
@@ -291,7 +278,7 @@ coro<temporary> make_temporary(std::string where, bool is_directory) {
 void temporary::remove() noexcept {
   internal::do_aside([path = std::move(path_)] {
     try {
-      remove_all(path, [] { return false; });
+      remove_all(path);
     } catch (const std::exception&) {  // what cannot be removed stays
     }
   });

@@ -26,8 +26,8 @@ using signal_events = protocol<signal_received>;
 /// While it lives these signals have no other effect: SIGINT does not cancel the main task, SIGTERM does not end the process. A signal
 /// reaches every actor, and every `received_signal`, that waits for it. None is lost between two messages; those that come while one
 /// is handled are one.
-/// Life: until it is stopped, or its owner has ended; then the signals do again what they did before. A handler that throws is the
-/// owner's affair, and the next signal comes all the same.
+/// Life: until it is stopped, or its owner has ended; then the signals do again what they did before. A handler that throws,
+/// and a mailbox without room, are the owner's affair: the next signal comes all the same.
 /// Errors: the constructor throws std::invalid_argument for a number that no signal has, or for none at all; std::system_error for one
 /// that cannot be caught, such as SIGKILL; `invalid_state` when another loop of the process handles it.
 class signal_actor : public actor<protocol<>> {

@@ -33,6 +33,9 @@ file_core::~file_core() {
 void file_core::expect_usable(const char* doing) const {
   if (closing_ || descriptor_ < 0)
     throw invalid_state(std::string(doing) + " '" + path_ + "', which has been closed");
+  if (loop::current() != &home_)
+    throw invalid_state(std::string(doing) + " '" + path_ +
+                        "' on another loop than that which opened it");
 }
 
 void file_core::expect_readable() const {

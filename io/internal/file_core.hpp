@@ -30,9 +30,10 @@ class file_core final : public troupe::internal::chain_link {
     if (count_.drop()) delete this;
   }
 
+  loop& home() const noexcept { return home_; }
   int native() const noexcept { return descriptor_; }
   const std::string& path() const noexcept { return path_; }
-  /// Errors: `invalid_state` when it has been closed, or was not opened for that.
+  /// Errors: `invalid_state` when it has been closed, was not opened for that, or belongs to another loop.
   void expect_usable(const char* doing) const;
   void expect_readable() const;
   void expect_writable() const;
@@ -70,6 +71,12 @@ class file_core final : public troupe::internal::chain_link {
 class core_hold {
  public:
   explicit core_hold(file_core& held) noexcept : core_(&held) { core_->retain(); }
+  /// Takes over a count.
+  static core_hold adopted(file_core& held) noexcept {
+    core_hold made(held);
+    held.release();
+    return made;
+  }
   core_hold(core_hold&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
   core_hold& operator=(core_hold&&) = delete;
   ~core_hold() {

@@ -1,7 +1,8 @@
 // Files: real ones, in a directory of their own.
 #include <troupe/io/file.hpp>
 #include <troupe/io/file_system.hpp>
-#include <troupe/runtime/gather.hpp>
+#include <troupe/io/internal/file_job.hpp>
+#include <troupe/runtime/on.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timeout.hpp>
 
@@ -12,8 +13,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace troupe;
@@ -442,4 +445,99 @@ TEST_CASE("files work on virtual time too") {
     co_return std::string(all.text());
   };
   CHECK(testing::run(body()) == "virtual");
+}
+
+TEST_CASE("a runtime gives up a call on a file that does not end, and names it") {
+  struct told {
+    std::atomic<bool> go_on{false};
+    std::atomic<bool> gone{false};
+  } state;
+  struct witness {
+    explicit witness(std::atomic<bool>& flag) noexcept : gone(&flag) {}
+    witness(witness&& other) noexcept : gone(std::exchange(other.gone, nullptr)) {}
+    ~witness() {
+      if (gone != nullptr) *gone = true;
+    }
+    std::atomic<bool>* gone;
+  };
+  failure_log log;
+  auto body = [](told& of) -> coro<> {
+    auto stuck = [](told& by) -> coro<> {
+      io::internal::file_call call([&by, left = witness(by.gone)] {
+        while (!by.go_on) std::this_thread::yield();
+        return left.gone != nullptr;
+      });
+      co_await call;
+    };
+    create_task(stuck(of));
+    co_await sleep(5ms);
+  };
+  run_options options;
+  options.handle_interrupt = false;
+  options.shutdown_timeout = 20ms;
+  options.on_failure = log.handler();
+  troupe::run(body(state), options);
+  CHECK(log.count("1 operations on files, under way in the system") >= 1);
+  CHECK_FALSE(state.gone);
+  state.go_on = true;
+  while (!state.gone) std::this_thread::yield();
+}
+
+TEST_CASE("each loop has files of its own, and says so of those of another") {
+  auto body = []() -> coro<> {
+    io::temporary place = co_await io::temporary_directory();
+    auto work = [](std::string path) -> coro<> {
+      for (int turn = 0; turn < 30; ++turn) {
+        io::file made = co_await io::open_file(path, io::to_write);
+        co_await made.write(pattern(5'000));
+        const io::bytes all = co_await io::read_file(path);
+        CHECK(all.size() == 5'000);
+      }
+    };
+    std::vector<task<>> all;
+    for (std::size_t index = 0; index < 3; ++index) {
+      loop& there = runtime::current()->loop_at(index);
+      auto doing = work(place.path() + "/" + std::to_string(index));
+      all.push_back(create_task(on(there, std::move(doing))));
+    }
+    for (task<>& each : all) co_await each;
+    io::file ours = co_await io::open_file(place.path() + "/0");
+    auto misuse = [](io::file from) -> coro<bool> {
+      try {
+        co_await from.read(1);
+      } catch (const invalid_state& error) {
+        co_return has(error.what(), "on another loop");
+      }
+      co_return false;
+    };  // where it is dropped, too
+    auto elsewhere = misuse(std::move(ours));
+    const bool refused = co_await on(runtime::current()->loop_at(1), std::move(elsewhere));
+    CHECK(refused);
+  };
+  run_scenario(body(), 3);
+}
+
+TEST_CASE("a process without a descriptor left says so when a file is opened") {
+  if (needs_descriptors_itself) return;
+  run_with_files([](std::string place) -> coro<> {
+    co_await io::write_file(place + "/a", "x");
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit fewer = before;
+    fewer.rlim_cur = 40;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &fewer) == 0);
+    std::vector<io::descriptor> all;
+    for (io::descriptor next(::dup(0)); next; next = io::descriptor(::dup(0)))
+      all.push_back(std::move(next));
+    std::string text;
+    const std::error_code error = co_await error_of(dropped(io::open_file(place + "/a")), &text);
+    const std::error_code listed = co_await error_of(dropped(io::list_directory(place)));
+    all.clear();
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(error == std::errc::too_many_files_open);
+    CHECK(listed == std::errc::too_many_files_open);
+    CHECK(has(text, "/a'"));
+    const io::bytes again = co_await io::read_file(place + "/a");
+    CHECK(again.text() == "x");
+  });
 }
