@@ -20,6 +20,7 @@ int pipeline_main(int argc, char** argv);
 int scraper_main(int argc, char** argv);
 int chat_main(int argc, char** argv);
 int frames_main(int argc, char** argv);
+int log_tail_main(int argc, char** argv);
 int echo_stream_main(int argc, char** argv);
 int tcp_proxy_main(int argc, char** argv);
 int shell_pipeline_main(int argc, char** argv);
@@ -70,6 +71,8 @@ int main() {
       {"run_commands", "many child processes, so many at a time", &run_commands_main},
       {"frames", "messages instead of bytes, for an actor and for a coroutine", &frames_main},
       {"udp_ping", "datagrams, and what to do when one is lost", &udp_ping_main},
+      {"log_tail", "a file is followed over its rotation, with signals as messages",
+       &log_tail_main},
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
       {"echo_stream", "the same as coroutines over streams", &echo_stream_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},

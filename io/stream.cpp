@@ -255,6 +255,7 @@ write_queue& stream_core::out() {
 }
 
 std::size_t stream_core::send_now(std::span<const std::span<const std::byte>> parts) noexcept {
+  if (leased()) return 0;
   const transfer sent = wire_->write(parts);
   if (!sent.error || sent.blocked()) return sent.bytes;
   lose(sent.error);
@@ -333,6 +334,7 @@ void stream_core::set_write_limits(std::size_t high, std::size_t low) {
 }
 
 void stream_core::flush() noexcept {
+  if (leased()) return lease_->tell();
   while (out_ != nullptr && !closed_) {
     const write_queue::parts parts = out_->front();
     const transfer sent = wire_->write(parts.span());
@@ -353,6 +355,8 @@ void stream_core::flush() noexcept {
 }
 
 void stream_core::all_sent() noexcept {
+  if (leased()) return;
+  if (lease_ != nullptr) lease_->tell();
   if (closing_) return;  // `flush` ends it
   if (!write_ended_ || std::exchange(eof_sent_, true)) return;
   if (const std::error_code error = wire_->end_writing()) lose(error);
@@ -379,6 +383,7 @@ stream::pieces stream_core::take_apart() {
   const char* const why = closing_ || lost_        ? "has been closed or lost"
                           : ended_ || write_ended_ ? "has ended in one direction"
                           : out_ != nullptr        ? "has unsent bytes"
+                          : lease_ != nullptr      ? "is being sent a file"
                           : reader_ != nullptr || !draining_.empty() || !waiting_for_end_.empty()
                               ? "is waited for by a task"
                               : nullptr;
@@ -407,6 +412,7 @@ void stream_core::end(bool reset) noexcept {
   const std::exception_ptr lost = loss();
   wake_all(draining_, lost != nullptr ? lost : closed_error());
   wake_all(waiting_for_end_, lost);
+  if (lease_ != nullptr) std::exchange(lease_, nullptr)->take_away(lost ? lost : closed_error());
   notice_.end(lost_);
 }
 

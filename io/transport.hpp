@@ -73,6 +73,9 @@ class transport {
   virtual std::string peer_name() const = 0;
   /// The descriptor below, or -1. It stays the transport's.
   virtual int native() const noexcept { return -1; }
+  /// The descriptor into which the system may put bytes itself, in the place of `write`, as sendfile does; -1 where they have to go
+  /// through `write`.
+  virtual int output() const noexcept { return -1; }
 
  protected:
   transport() = default;

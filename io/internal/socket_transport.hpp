@@ -26,6 +26,7 @@ class socket_transport final : public transport, private poller::listener {
   std::string local_name() const override;
   std::string peer_name() const override { return peer_name_; }
   int native() const noexcept override { return watch_ ? watch_->native() : unwatched_.get(); }
+  int output() const noexcept override { return native(); }
 
  private:
   // Urgent data is dropped, but a read stops before it, so this has to know.

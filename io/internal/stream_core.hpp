@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/io/internal/output_lease.hpp>
 #include <troupe/io/internal/write_queue.hpp>
 #include <troupe/io/stream.hpp>
 #include <troupe/runtime/loop.hpp>
@@ -78,6 +79,13 @@ class stream_core final : private transport::listener, private timer {
     notice_.move(this);
   }
 
+  // --- past the stream: see output_lease.hpp ---
+  /// Errors: what it was lost by; connection_reset after `close`; `invalid_state` after `write_eof`.
+  void expect_open_for_output() const;
+  void lease(output_lease* given) noexcept { lease_ = given; }
+  output_lease* lease() const noexcept { return lease_; }
+  void end_lease() noexcept;
+
   void wait_for_drain(drain_wait& wait) { draining_.push(wait); }
   void wait_for_end(close_wait& wait) { waiting_for_end_.push(wait); }
 
@@ -90,6 +98,7 @@ class stream_core final : private transport::listener, private timer {
   /// Sends at once what can be sent. Returns how many bytes; all, when they are lost.
   std::size_t send_now(std::span<const std::span<const std::byte>> parts) noexcept;
   write_queue& out();
+  bool leased() const noexcept { return lease_ != nullptr && lease_->active(); }
   void pause_if_full() noexcept;
   void flush() noexcept;
   void all_sent() noexcept;
@@ -109,6 +118,7 @@ class stream_core final : private transport::listener, private timer {
   troupe::internal::chain<drain_wait> draining_;
   troupe::internal::chain<close_wait> waiting_for_end_;
   end_notice notice_;
+  output_lease* lease_ = nullptr;  ///< while something else writes into the descriptor, or waits to
   std::error_code lost_;
   stream_core* previous_ = nullptr;  ///< neighbours among the streams of the loop
   stream_core* next_ = nullptr;
