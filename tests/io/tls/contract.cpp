@@ -10,6 +10,8 @@
 
 using namespace troupe;
 using namespace troupe::testing::streams;
+using troupe::testing::late;
+using troupe::testing::torn;
 
 namespace {
 
