@@ -39,7 +39,8 @@ class display {
  private:
   void progress() const {
     if (*erase_ == '\0') return;
-    std::printf("%zu of %zu done, %zu running, %zu failed", well_ + failed_, all_, running_, failed_);
+    std::printf("%zu of %zu done, %zu running, %zu failed", well_ + failed_, all_, running_,
+                failed_);
     std::fflush(stdout);
   }
 
@@ -54,14 +55,16 @@ class display {
 // [command]
 /// Runs one command when there is room, and shows its lines as they come. Given up, by the time limit or otherwise, it takes the
 /// command with it: a process that goes ends its child.
-troupe::coro<> run_command(troupe::semaphore& room, display& shown, std::string name, std::string command) {
+troupe::coro<> run_command(troupe::semaphore& room, display& shown, std::string name,
+                           std::string command) {
   co_await room.acquire();
   shown.begun();
   std::string how;
   bool well = false;
   auto run = [&]() -> troupe::coro<> {
     io::process child = co_await io::subprocess_shell(
-        command, {.input = io::stdio::null, .output = io::stdio::pipe, .errors = io::stdio::merged});
+        command,
+        {.input = io::stdio::null, .output = io::stdio::pipe, .errors = io::stdio::merged});
     while (auto line = co_await child.output().next_line()) shown.line(name, *line);
     const int code = co_await child.wait();
     well = code == 0;
