@@ -173,7 +173,7 @@ coro<> write_there(core_hold core, std::uint64_t offset, bytes content) {
 coro<std::uint64_t> size_of(core_hold core) {
   core->expect_usable("looking at");
   file_call call([use = file_use(*core)] {
-    struct stat about {};
+    struct stat about{};
     if (::fstat(use->native(), &about) != 0) throw_file_error(errno, "looking at", use->path());
     return static_cast<std::uint64_t>(about.st_size);
   });

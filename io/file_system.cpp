@@ -47,7 +47,7 @@ file_kind kind_of(mode_t mode) noexcept {
 
 file_status look(const std::string& path, bool follow) {
   expect_path("looking at", path);
-  struct stat about {};
+  struct stat about{};
   if ((follow ? ::stat(path.c_str(), &about) : ::lstat(path.c_str(), &about)) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return {};
     throw_file_error(errno, "looking at", path);
@@ -192,7 +192,7 @@ std::vector<directory_entry> read_entries(DIR* from, const std::string& path, st
     const std::string name = each->d_name;
     if (name == "." || name == "..") continue;
     file_kind kind = kind_of(DTTOIF(each->d_type));
-    struct stat about {};
+    struct stat about{};
     // Some file systems do not say it here.
     if (each->d_type == DT_UNKNOWN)
       kind = ::fstatat(::dirfd(from), each->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0

@@ -29,8 +29,8 @@ found look(const internal::file_core& core, std::uint64_t at, std::size_t most,
   found result;
   result.more = internal::read_up_to(core.native(), core.path(), at, most, job);
   if (!result.more.empty()) return result;
-  struct stat mine {};
-  struct stat named {};
+  struct stat mine{};
+  struct stat named{};
   if (::fstat(core.native(), &mine) != 0)
     internal::throw_file_error(errno, "following", core.path());
   result.truncated = static_cast<std::uint64_t>(mine.st_size) < at;

@@ -33,7 +33,7 @@ int flags_of(const open_options& wanted) {
 
 /// Room for what is left of a file, as far as that is known, and for one byte more, by which the end is seen.
 std::size_t room_for(int descriptor, std::uint64_t offset, std::size_t most) {
-  struct stat about {};
+  struct stat about{};
   if (::fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode))
     return std::min(most, device_chunk);
   const auto size = static_cast<std::uint64_t>(about.st_size);
@@ -80,14 +80,14 @@ int open_path(const std::string& path, const open_options& options) {
   // A pipe without a peer must not hold the thread; what else there is does not mind.
   slow_descriptor opened(::open(path.c_str(), flags_of(options) | O_NONBLOCK, options.permissions));
   if (opened.get() < 0) {
-    struct stat about {};
+    struct stat about{};
     // A pipe that nobody reads, and a socket, say so.
     if (errno == ENXIO && ::stat(path.c_str(), &about) == 0 &&
         (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode)))
       errno = ESPIPE;
     throw_file_error(errno, "opening", path);
   }
-  struct stat about {};
+  struct stat about{};
   if (::fstat(opened.get(), &about) != 0) throw_file_error(errno, "opening", path);
   if (S_ISDIR(about.st_mode)) throw_file_error(EISDIR, "opening", path);
   if (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode)) {
@@ -105,7 +105,7 @@ bytes read_up_to(int descriptor, const std::string& path, std::uint64_t offset, 
                  const file_job& job) {
   if (offset > static_cast<std::uint64_t>(INT64_MAX)) throw_file_error(EINVAL, "reading", path);
   bytes got = bytes::with_capacity(room_for(descriptor, offset, most));
-  struct stat about {};
+  struct stat about{};
   const bool device = ::fstat(descriptor, &about) == 0 && !S_ISREG(about.st_mode);
   while (got.size() < most && !job.stopped()) {
     if (got.room().empty()) enlarge(got, most);
@@ -133,7 +133,7 @@ ssize_t put_at_end(int descriptor, const iovec& part) noexcept {
   const ssize_t put = ::pwritev2(descriptor, &part, 1, -1, RWF_APPEND);
   if (put >= 0 || errno != EOPNOTSUPP) return put;
   // Devices have no end.
-  struct stat about {};
+  struct stat about{};
   if (::fstat(descriptor, &about) != 0) return -1;
   return ::pwrite(descriptor, part.iov_base, part.iov_len, about.st_size);
 }
@@ -235,7 +235,7 @@ void write_atomically(const std::string& given, std::span<const std::byte> conte
                       const file_job& job) {
   expect_path("replacing", given);
   const std::string path = followed(given);
-  struct stat before {};
+  struct stat before{};
   const bool is_new = ::stat(path.c_str(), &before) != 0;
   if (is_new && errno != ENOENT) throw_file_error(errno, "replacing", given);
   if (!is_new && S_ISDIR(before.st_mode)) throw_file_error(EISDIR, "replacing", given);

@@ -42,7 +42,7 @@ class listener : public actor<io::signal_events> {
 
 /// Without it a signal would end the process.
 void (*disposition(int signal))(int) {
-  struct sigaction now {};
+  struct sigaction now{};
   REQUIRE(::sigaction(signal, nullptr, &now) == 0);
   return now.sa_handler;
 }
