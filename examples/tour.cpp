@@ -21,6 +21,9 @@ int scraper_main(int argc, char** argv);
 int chat_main(int argc, char** argv);
 int echo_stream_main(int argc, char** argv);
 int tcp_proxy_main(int argc, char** argv);
+#ifdef TOUR_HAS_TLS
+int fetch_url_main(int argc, char** argv);
+#endif
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
 }
@@ -62,6 +65,9 @@ int main() {
       {"pipeline", "the slowest stage sets the pace of all", &pipeline_main},
       {"scraper", "a pool: so much at a time and no more", &scraper_main},
       {"chat", "rooms and connections are actors, who does not read is dropped", &chat_main},
+#ifdef TOUR_HAS_TLS
+      {"fetch_url", "HTTP and TLS over streams", &fetch_url_main},
+#endif
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
       {"echo_stream", "the same as coroutines over streams", &echo_stream_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
