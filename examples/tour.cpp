@@ -26,6 +26,9 @@ int tcp_proxy_main(int argc, char** argv);
 int shell_pipeline_main(int argc, char** argv);
 int run_commands_main(int argc, char** argv);
 int udp_ping_main(int argc, char** argv);
+#ifdef TOUR_HAS_TLS
+int fetch_url_main(int argc, char** argv);
+#endif
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
 }
@@ -73,6 +76,9 @@ int main() {
       {"udp_ping", "datagrams, and what to do when one is lost", &udp_ping_main},
       {"log_tail", "a file is followed over its rotation, with signals as messages",
        &log_tail_main},
+#ifdef TOUR_HAS_TLS
+      {"fetch_url", "HTTP and TLS over streams", &fetch_url_main},
+#endif
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
       {"echo_stream", "the same as coroutines over streams", &echo_stream_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},

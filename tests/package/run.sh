@@ -36,15 +36,23 @@ mv "$scratch/first" "$prefix" # an installation may be moved, as packagers do
 [ -z "$(find "$prefix" -name internal)" ] || refuse "internal headers are installed"
 ! grep -rIlF -e "$source" -e "$build" -e "$scratch/first" "$prefix" || refuse "these files name a folder of this machine"
 
+tls=OFF
+[ -z "$(find "$prefix" -name troupe-tls.pc)" ] || tls=ON
+
 step "cmake: configure" "$cmake" -S "$here/cmake_installed" -B "$scratch/cmake" -DCMAKE_CXX_COMPILER="$cxx" \
-  -DCMAKE_PREFIX_PATH="$prefix"
+  -DCMAKE_PREFIX_PATH="$prefix" -DWITH_TLS=$tls
 step "cmake: build" "$cmake" --build "$scratch/cmake"
 step "cmake: run" "$scratch/cmake/consumer"
+[ $tls = OFF ] || step "cmake: run with TLS" "$scratch/cmake/tls_consumer"
 
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name troupe.pc)")
 export PKG_CONFIG_PATH
-step "pkg-config: build" sh "$here/pkg_config/build.sh" "$cxx" "$here/main.cpp" "$scratch/pkg_config_consumer"
+step "pkg-config: build" sh "$here/pkg_config/build.sh" "$cxx" "$here/main.cpp" "$scratch/pkg_config_consumer" troupe
 step "pkg-config: run" env LD_LIBRARY_PATH="$(dirname "$PKG_CONFIG_PATH")" "$scratch/pkg_config_consumer"
+if [ $tls = ON ]; then
+  step "pkg-config: build with TLS" sh "$here/pkg_config/build.sh" "$cxx" "$here/tls.cpp" "$scratch/pkg_config_tls" troupe-tls
+  step "pkg-config: run with TLS" env LD_LIBRARY_PATH="$(dirname "$PKG_CONFIG_PATH")" "$scratch/pkg_config_tls"
+fi
 
 # Shared libraries here, as the installation had static ones; without optimisation, as it is built from nothing.
 step "subdirectory: configure" "$cmake" -S "$here/subdirectory" -B "$scratch/subdirectory" \
