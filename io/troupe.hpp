@@ -1,6 +1,7 @@
 #pragma once
 
-// Everything a program of tasks and actors needs. Sockets have headers of their own: <troupe/io/tcp.hpp>.
+// Everything a program of tasks and actors needs. What talks to the outside world has headers of its own, such as
+// <troupe/io/stream.hpp>: see docs/io.md.
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/counts.hpp>
