@@ -113,11 +113,11 @@ troupe::coro<std::string> read_body(io::stream& from, std::string_view fields) {
 
 // [connect]
 troupe::coro<io::stream> connect(url to, io::tls_context trusting) {
-  const io::endpoint where(to.host == "localhost" ? "127.0.0.1" : to.host, to.port);
-  if (!to.secure) co_return co_await io::open_connection(where);
+  io::stream plain = co_await io::open_connection(to.host, to.port);
+  if (!to.secure) co_return plain;
   // The certificate is checked for this name; without a word on it nothing is sent.
-  auto connecting = io::connect_tls(where, to.host, std::move(trusting));
-  co_return co_await connecting;
+  auto starting = io::start_tls(std::move(plain), std::move(trusting), to.host);
+  co_return co_await starting;
 }
 // [/connect]
 
