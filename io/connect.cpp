@@ -76,8 +76,10 @@ void bind_locally(const descriptor& socket, const endpoint& peer, const connect_
                                 ": they are of different families");
   const std::string what = "connecting to " + peer.text() + " from " + local.text();
   if (options.reuse_port) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1, what);
-  // The port is chosen when the peer is known: one may then serve connections to several peers.
-  if (local.port() == 0) set_option(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, what);
+  // The port is chosen when the peer is known: one may then serve connections to several peers. A port that is to be shared must
+  // not be one that others, who do not share, have connections from already.
+  if (local.port() == 0 && !options.reuse_port)
+    set_option(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, what);
   const address wanted(local);
   if (::bind(socket.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
 }
