@@ -63,9 +63,10 @@ struct encoded {
   std::string_view body;
   std::string_view tail;
 
-  std::array<std::string_view, 3> parts() const noexcept {
+  std::array<std::string_view, 3> parts() const& noexcept {
     return {std::string_view(head.data(), head_size), body, tail};
   }
+  void parts() const&& = delete;  // the head is in here: name it first
   std::size_t size() const noexcept { return head_size + body.size() + tail.size(); }
 };
 

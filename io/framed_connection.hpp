@@ -109,8 +109,8 @@ class frame_source {
 /// Invariants: no more frames than credit; it holds at most one frame that has begun, and one read, besides what the owner has no
 /// credit for of that read.
 template <codec C>
-class framed_connection : public actor<typename frames<typename C::frame>::connection>,
-                          private internal::frame_sink {
+class framed_connection final : public actor<typename frames<typename C::frame>::connection>,
+                                private internal::frame_sink {
  public:
   using messages = frames<typename C::frame>;
 

@@ -89,7 +89,8 @@ strings decoded_at_once(C how, std::string_view bytes) {
 template <io::codec C>
 std::string encoded_text(C& how, const std::string& content) {
   std::string all;
-  for (const std::string_view part : how.encode(std::string_view(content)).parts()) all += part;
+  const io::encoded made = how.encode(std::string_view(content));
+  for (const std::string_view part : made.parts()) all += part;
   return all;
 }
 

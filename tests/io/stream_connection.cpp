@@ -73,7 +73,7 @@ void play(coro<> (*scene)(wrapper)) {
     testing::run(scene(wrap));
 }
 
-const std::string reset = "!" + std::make_error_code(std::errc::connection_reset).message();
+const std::string was_reset = "!" + std::make_error_code(std::errc::connection_reset).message();
 
 }  // namespace
 
@@ -95,7 +95,8 @@ TEST_CASE("over any transport data comes against credit, and adds up") {
   });
 }
 
-TEST_CASE("over any transport an owner that grants no credit costs the peer's window, and no more") {
+TEST_CASE(
+    "over any transport an owner that grants no credit costs the peer's window, and no more") {
   play([](wrapper wrap) -> coro<> {
     pair_of_ends on(wrap, {}, 100);
     on.peer.write(std::string(1000, 'x'));
@@ -190,7 +191,8 @@ TEST_CASE("over any transport both sides may end at once, and close at once") {
   });
 }
 
-TEST_CASE("over any transport close sends what was written, though the peer sent what is not read") {
+TEST_CASE(
+    "over any transport close sends what was written, though the peer sent what is not read") {
   play([](wrapper wrap) -> coro<> {
     pair_of_ends on(wrap, {}, 50);
     on.peer.write("nobody reads this");
@@ -216,11 +218,12 @@ TEST_CASE("over any transport a close that the peer holds up ends with its time 
     CHECK(on.pages.closings == 1);
     CHECK(on.pages.reason == std::errc::timed_out);
     const std::string got = co_await all_of(on.peer);
-    CHECK(got.ends_with(reset));
+    CHECK(got.ends_with(was_reset));
   });
 }
 
-TEST_CASE("over any transport asked writes wait for room in the window, in order, and drained tells") {
+TEST_CASE(
+    "over any transport asked writes wait for room in the window, in order, and drained tells") {
   play([](wrapper wrap) -> coro<> {
     pair_of_ends on(wrap, {.write_window = 100}, 10);
     co_await on.connection.ask(text(std::string(10, 'a')));
@@ -247,7 +250,7 @@ TEST_CASE("over any transport a write that is told beyond the window ends the co
     co_await on.pages.until_closed();
     CHECK(on.pages.reason == std::errc::no_buffer_space);
     const std::string got = co_await all_of(on.peer);
-    CHECK(got.ends_with(reset));
+    CHECK(got.ends_with(was_reset));
   });
 }
 
@@ -265,7 +268,8 @@ TEST_CASE("over any transport an asked write that is given up is not sent") {
   });
 }
 
-TEST_CASE("over any transport abort, stop and a reset each fail the asks that wait, and close once") {
+TEST_CASE(
+    "over any transport abort, stop and a reset each fail the asks that wait, and close once") {
   play([](wrapper wrap) -> coro<> {
     for (const int how : {0, 1, 2}) {
       pair_of_ends on(wrap, {.write_window = 100}, 10);
@@ -338,15 +342,91 @@ TEST_CASE("a connection that is full of everything stops with its loop, and says
   CHECK(pages->closings <= 1);  // its owner may have stopped before it
 }
 
+namespace {
+
+/// Has a farewell to send, for which there is no room before a while has passed; or ever.
+class with_farewell final : public io::transport {
+ public:
+  with_farewell(std::unique_ptr<io::transport> below, duration takes)
+      : below_(std::move(below)), takes_(takes) {}
+  ~with_farewell() override { notice_.cancel(); }
+
+  void attach(io::transport::listener& told) override {
+    told_ = &told;
+    below_->attach(told);
+  }
+  io::transfer read(std::span<std::byte> into) noexcept override { return below_->read(into); }
+  io::transfer write(std::span<const std::span<const std::byte>> parts) noexcept override {
+    return below_->write(parts);
+  }
+  std::error_code end_writing() noexcept override { return below_->end_writing(); }
+  bool finish() noexcept override {
+    if (!std::exchange(asked_, true) && takes_ != infinite) {
+      notice_ = loop::current()->call_later(takes_, [this] {
+        said_ = true;
+        told_->on_ready();
+      });
+    }
+    return said_;
+  }
+  void close(bool reset) noexcept override { below_->close(reset); }
+  std::string local_name() const override { return below_->local_name(); }
+  std::string peer_name() const override { return below_->peer_name(); }
+
+ private:
+  std::unique_ptr<io::transport> below_;
+  io::transport::listener* told_ = nullptr;
+  timer_handle notice_;
+  duration takes_;
+  bool asked_ = false;
+  bool said_ = false;
+};
+
+std::unique_ptr<io::transport> in_ten_seconds(std::unique_ptr<io::transport> below) {
+  return std::make_unique<with_farewell>(std::move(below), 10s);
+}
+std::unique_ptr<io::transport> never(std::unique_ptr<io::transport> below) {
+  return std::make_unique<with_farewell>(std::move(below), infinite);
+}
+
+}  // namespace
+
+TEST_CASE("a connection waits for the farewell of its transport, but not for ever") {
+  testing::run([]() -> coro<> {
+    for (const bool both_end : {false, true}) {
+      pair_of_ends polite(in_ten_seconds);
+      pair_of_ends held_up(never, {.close_timeout = 30s});
+      for (pair_of_ends* each : {&polite, &held_up}) {
+        if (both_end) {
+          each->peer.write_eof();
+          each->connection.tell(io::write_eof{});
+        } else {
+          each->connection.tell(io::close{});
+        }
+      }
+      co_await sleep(9s);
+      CHECK(polite.pages.closings == 0);
+      co_await sleep(2s);
+      CHECK(polite.pages.closings == 1);
+      CHECK_FALSE(polite.pages.reason);
+      co_await sleep(18s);
+      CHECK(held_up.pages.closings == 0);
+      co_await sleep(2s);
+      CHECK(held_up.pages.closings == 1);
+      CHECK(held_up.pages.reason == std::errc::timed_out);
+    }
+  }());
+}
+
 TEST_CASE("a connection needs a transport and an owner") {
   testing::run([]() -> coro<> {
     auto owner = spawn<recorder>(std::make_shared<history>());
     std::unique_ptr<io::transport> none;
     CHECK_THROWS_AS(spawn<io::stream_connection>(std::move(none), owner), std::invalid_argument);
     auto ends = io::memory_transports();
-    CHECK_THROWS_AS(spawn<io::stream_connection>(std::move(ends.first),
-                                                 actor_ref<io::connection_events>()),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(
+        spawn<io::stream_connection>(std::move(ends.first), actor_ref<io::connection_events>()),
+        std::invalid_argument);
     co_return;
   }());
 }
