@@ -1,13 +1,24 @@
-// The TCP echo server of the benchmark suite on troupe: `bench-troupe-echo echo --port N` serves until SIGTERM. One actor
-// listens, one serves each connection, as in examples/echo_server.cpp.
+// The TCP echo servers of the benchmark suite on troupe: `bench-troupe-echo echo --port N --impl NAME` serves until SIGTERM.
+//
+// troupe: one actor listens, one serves each connection, as in examples/echo_server.cpp.
+// troupe-stream: a coroutine per connection, over an io::stream.
 #include "echo_server.hpp"
 
+#include <troupe/io/open_connection.hpp>
 #include <troupe/io/tcp.hpp>
 #include <troupe/troupe.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <array>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <span>
+#include <system_error>
 #include <utility>
 
 namespace io = troupe::io;
@@ -37,10 +48,35 @@ class server : public troupe::actor<io::listener_events> {
   void on(io::accepted a) { spawn<session>(std::move(a.connected)); }
 };
 
+troupe::coro<> echo(io::stream peer) {
+  std::array<std::byte, bench::echo::buffer_size> buffer;
+  try {
+    while (const std::size_t got = co_await peer.read_some(std::span(buffer))) {
+      peer.write(std::span<const std::byte>(buffer.data(), got));
+      co_await peer.drain();
+    }
+  } catch (const std::system_error&) {
+    // A client that went; its stream is closed when it goes.
+  }
+}
+
+class stream_server : public troupe::actor<io::listener_events> {
+ public:
+  explicit stream_server(io::listening_socket listening) {
+    spawn<io::tcp_listener>(std::move(listening), self());
+  }
+  void on(io::accepted a) {
+    int yes = 1;
+    ::setsockopt(a.connected.native(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    troupe::create_task(echo(io::make_stream(std::move(a.connected))));
+  }
+};
+
+template <class Server>
 troupe::coro<int> serve(int port) {
   io::listening_socket listening(io::endpoint::loopback(static_cast<std::uint16_t>(port)));
   bench::echo::announce(listening.local().port());
-  auto serving = troupe::spawn<server>(std::move(listening));
+  auto serving = troupe::spawn<Server>(std::move(listening));
   co_await troupe::received_signal(SIGTERM);
   co_return 0;
 }
@@ -50,12 +86,15 @@ troupe::coro<int> serve(int port) {
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
     bench::echo::list("troupe");
+    bench::echo::list("troupe-stream");
     return 0;
   }
-  const int port = bench::echo::wanted_port(argc, argv);
+  const bool named = argc == 6 && std::strcmp(argv[4], "--impl") == 0;
+  const int port = bench::echo::wanted_port(named ? 4 : argc, argv);
   if (port < 0) {
-    std::fprintf(stderr, "usage: bench-troupe-echo echo --port N | --list\n");
+    std::fprintf(stderr, "usage: bench-troupe-echo echo --port N [--impl NAME] | --list\n");
     return 2;
   }
-  return troupe::run(serve(port));
+  const bool stream = named && std::strcmp(argv[5], "troupe-stream") == 0;
+  return troupe::run(stream ? serve<stream_server>(port) : serve<server>(port));
 }
