@@ -1,7 +1,8 @@
 // The TCP echo servers of the benchmark suite on troupe: `bench-troupe-echo echo --port N --impl NAME` serves until SIGTERM.
 //
 // troupe: one actor listens, one serves each connection, as in examples/echo_server.cpp.
-// troupe-stream: a coroutine per connection, over an io::stream.
+// troupe-stream: a coroutine per connection over an io::stream, which passes on the bytes that a read gives it.
+// troupe-buffer: the same with a buffer of its own.
 #include "echo_server.hpp"
 
 #include <troupe/io/open_connection.hpp>
@@ -18,6 +19,7 @@
 #include <cstdio>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -48,18 +50,32 @@ class server : public troupe::actor<io::listener_events> {
   void on(io::accepted a) { spawn<session>(std::move(a.connected)); }
 };
 
+// What went away is no failure of the server; its stream is closed when it goes.
 troupe::coro<> echo(io::stream peer) {
-  std::array<std::byte, bench::echo::buffer_size> buffer;
+  try {
+    for (;;) {
+      io::bytes got = co_await peer.read_some();
+      if (got.empty()) co_return;
+      peer.write(std::move(got));
+      co_await peer.drain();
+    }
+  } catch (const std::system_error&) {
+  }
+}
+
+troupe::coro<> echo_from_a_buffer(io::stream peer) {
+  // A read that fills its buffer is followed by another look, so there is more room than a request takes.
+  std::array<std::byte, 2 * bench::echo::buffer_size> buffer;
   try {
     while (const std::size_t got = co_await peer.read_some(std::span(buffer))) {
       peer.write(std::span<const std::byte>(buffer.data(), got));
       co_await peer.drain();
     }
   } catch (const std::system_error&) {
-    // A client that went; its stream is closed when it goes.
   }
 }
 
+template <troupe::coro<> (*Serve)(io::stream)>
 class stream_server : public troupe::actor<io::listener_events> {
  public:
   explicit stream_server(io::listening_socket listening) {
@@ -68,7 +84,7 @@ class stream_server : public troupe::actor<io::listener_events> {
   void on(io::accepted a) {
     int yes = 1;
     ::setsockopt(a.connected.native(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    troupe::create_task(echo(io::make_stream(std::move(a.connected))));
+    troupe::create_task(Serve(io::make_stream(std::move(a.connected))));
   }
 };
 
@@ -87,6 +103,7 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--list") == 0) {
     bench::echo::list("troupe");
     bench::echo::list("troupe-stream");
+    bench::echo::list("troupe-buffer");
     return 0;
   }
   const bool named = argc == 6 && std::strcmp(argv[4], "--impl") == 0;
@@ -95,6 +112,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench-troupe-echo echo --port N [--impl NAME] | --list\n");
     return 2;
   }
-  const bool stream = named && std::strcmp(argv[5], "troupe-stream") == 0;
-  return troupe::run(stream ? serve<stream_server>(port) : serve<server>(port));
+  const std::string_view impl = named ? argv[5] : "troupe";
+  if (impl == "troupe-stream") return troupe::run(serve<stream_server<echo>>(port));
+  if (impl == "troupe-buffer") return troupe::run(serve<stream_server<echo_from_a_buffer>>(port));
+  return troupe::run(serve<server>(port));
 }

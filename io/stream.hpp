@@ -79,7 +79,8 @@ struct stream_options {
 ///     co_await peer.drain();
 ///     std::string line = co_await peer.read_line();
 ///
-/// Reading: one task at a time. Nothing is read from the transport but what somebody wants to have, so a slow reader slows its peer and
+/// Reading: one task at a time. A read suspends when nothing is there, and after many that did not have to wait, so that a peer who
+/// always sends keeps nobody else waiting. Nothing is read from the transport but what somebody wants to have, so a slow reader slows its peer and
 /// costs no memory. Each read can be cancelled, also by a time limit around it, and nothing is lost: what had come stays for the next.
 /// Writing: `write` takes the bytes and sends what the system takes at once; `drain` waits while much is unsent. A loop of write and
 /// drain therefore never holds more than `high_water` and one write.
@@ -173,7 +174,8 @@ class stream {
     write(std::span<const std::string_view>(all));
   }
   void write(std::span<const std::string_view> parts);
-  /// Waits while more than the high-water mark is unsent, until it is the low one. Does not suspend otherwise.
+  /// Waits while more than the high-water mark is unsent, until it is the low one. Otherwise it suspends only now and then, when much
+  /// has been sent without a wait, so that others have their turn.
   /// Errors: what the stream was lost by; std::system_error (connection_reset) after `close`. Cancel: leaves the writing alone.
   internal::drain_wait drain() { return internal::drain_wait(core()); }
   /// No more is written: the peer sees the end of data when all has been sent. Reading goes on. Does nothing the second time.

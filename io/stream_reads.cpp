@@ -25,8 +25,10 @@ bool read_wait::await_ready() {
 }
 
 void read_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
+  const bool again = from_->had_its_turn();
   from_->begin_read(*this);
   park(handle, here);
+  if (again && waiting()) look_again();  // unless it was cancelled in park
 }
 
 bool read_wait::cancel() noexcept {
@@ -58,6 +60,7 @@ bool read_wait::retry() noexcept {
     return true;
   }
   from_->begin_read(*this);
+  if (from_->had_its_turn()) look_again();
   return false;
 }
 
@@ -256,12 +259,15 @@ bool drain_wait::await_ready() {
     error_ = on_->loss();
     if (error_ == nullptr) error_ = stream_core::closed_error();
   }
-  return on_->closing() || !on_->paused();
+  if (on_->closing()) return true;
+  pauses_ = on_->paused();
+  return !pauses_ && !on_->sent_enough();
 }
 
 void drain_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
-  on_->wait_for_drain(*this);
+  if (pauses_) on_->wait_for_drain(*this);
   park(handle, here);
+  if (!pauses_ && waiting()) wake();  // only to let others have their turn
 }
 
 bool close_wait::await_ready() {
