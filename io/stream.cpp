@@ -184,9 +184,10 @@ void stream_core::on_late(timer& due) noexcept {
 // --- reading ----------------------------------------------------------------------------------------------------------
 
 void stream_core::adapt(std::size_t got, std::size_t wanted) noexcept {
+  // Up in large steps: each is one more read of what lies there already.
   constexpr std::uint32_t least = 512, most = std::uint32_t{1} << 16;
   if (got == wanted && wanted >= chunk_) {
-    chunk_ = std::min(chunk_ * 2, most);
+    chunk_ = std::min(chunk_ * 4, most);
   } else if (got * 4 < chunk_) {
     chunk_ = std::max(chunk_ / 2, least);
   }
@@ -236,7 +237,7 @@ stream_core::more stream_core::read_more(std::size_t room) {
 
 void stream_core::begin_read(read_wait& reader) noexcept {
   reader_ = &reader;
-  reads_ = sends_ = 0;
+  reads_ = 0;
 }
 
 void stream_core::end_read(read_wait& reader) noexcept {
@@ -265,7 +266,6 @@ write_queue& stream_core::out() {
 
 std::size_t stream_core::send_now(std::span<const std::span<const std::byte>> parts) noexcept {
   const transfer sent = wire_->write(parts);
-  if (sends_ != most_sends) ++sends_;
   if (!sent.error || sent.blocked()) return sent.bytes;
   lose(sent.error);
   std::size_t all = 0;

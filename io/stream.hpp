@@ -174,8 +174,7 @@ class stream {
     write(std::span<const std::string_view>(all));
   }
   void write(std::span<const std::string_view> parts);
-  /// Waits while more than the high-water mark is unsent, until it is the low one. Otherwise it suspends only now and then, when much
-  /// has been sent without a wait, so that others have their turn.
+  /// Waits while more than the high-water mark is unsent, until it is the low one. Does not suspend otherwise.
   /// Errors: what the stream was lost by; std::system_error (connection_reset) after `close`. Cancel: leaves the writing alone.
   internal::drain_wait drain() { return internal::drain_wait(core()); }
   /// No more is written: the peer sees the end of data when all has been sent. Reading goes on. Does nothing the second time.

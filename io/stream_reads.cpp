@@ -259,15 +259,12 @@ bool drain_wait::await_ready() {
     error_ = on_->loss();
     if (error_ == nullptr) error_ = stream_core::closed_error();
   }
-  if (on_->closing()) return true;
-  pauses_ = on_->paused();
-  return !pauses_ && !on_->sent_enough();
+  return on_->closing() || !on_->paused();
 }
 
 void drain_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
-  if (pauses_) on_->wait_for_drain(*this);
+  on_->wait_for_drain(*this);
   park(handle, here);
-  if (!pauses_ && waiting()) wake();  // only to let others have their turn
 }
 
 bool close_wait::await_ready() {

@@ -168,9 +168,6 @@ class drain_wait final : public stream_wait {
                      std::source_location here = std::source_location::current());
   void await_resume() { settle(); }
   std::string_view what() const noexcept override { return "a stream to drain"; }
-
- private:
-  bool pauses_ = false;
 };
 
 class close_wait final : public stream_wait {

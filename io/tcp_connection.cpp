@@ -253,10 +253,10 @@ class tcp_connection::transport final : private internal::poller::listener, priv
     return size == wanted || read_to_the_end_;
   }
 
-  /// Buffers grow while they are filled and shrink when they are not.
+  /// Buffers grow while they are filled, in large steps, for each is one more read of what lies there already; and shrink when they are not.
   void adapt_chunk(std::size_t got, std::size_t wanted) noexcept {
     if (got == wanted && wanted == chunk_size_) {
-      chunk_size_ = std::min(chunk_size_ * 2, std::max(options_.largest_chunk, least_chunk));
+      chunk_size_ = std::min(chunk_size_ * 4, std::max(options_.largest_chunk, least_chunk));
     } else if (got * 4 < chunk_size_) {
       chunk_size_ = std::max(chunk_size_ / 2, least_chunk);
     }

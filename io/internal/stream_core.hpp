@@ -62,12 +62,6 @@ class stream_core final : private transport::listener,
   void set_write_limits(std::size_t high, std::size_t low);
   std::size_t unsent() const noexcept { return out_ != nullptr ? out_->size() : 0; }
   bool paused() const noexcept { return paused_; }
-  /// Whether so much has been sent without a wait that others are to have their turn. Asked once.
-  bool sent_enough() noexcept {
-    if (sends_ < most_sends) return false;
-    sends_ = 0;
-    return true;
-  }
 
   // --- the end ---
   void close() noexcept;
@@ -117,9 +111,8 @@ class stream_core final : private transport::listener,
   template <class Wait>
   void wake_all(troupe::internal::chain<Wait>& chain, const std::exception_ptr& error) noexcept;
 
-  // A task that never has to wait keeps all others waiting: so many calls, and the others get their turn.
+  // A reader that never has to wait keeps all others waiting: so many reads, and the others get their turn.
   static constexpr std::uint8_t most_reads = 16;
-  static constexpr std::uint8_t most_sends = 64;
 
   // What each read and write needs comes first: with many streams each line of the cache counts.
   std::unique_ptr<transport> wire_;
@@ -134,7 +127,6 @@ class stream_core final : private transport::listener,
   bool dropped_ = false;  ///< its stream has gone
   bool had_its_turn_ = false;
   std::uint8_t reads_ = 0;  ///< since anybody waited here last
-  std::uint8_t sends_ = 0;
   std::uint32_t chunk_ = 4096;
   std::error_code lost_;
   stream_options options_;

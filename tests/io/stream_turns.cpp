@@ -107,27 +107,7 @@ TEST_CASE("one long read whose bytes are all there leaves the others their turn"
   testing::run(scene::run());
 }
 
-TEST_CASE("a writer whose peer takes everything leaves the others their turn at drain") {
-  struct scene {
-    static coro<> run() {
-      io::stream to = over_endless();
-      bool done = false;
-      auto other = create_task(another(done));
-      std::size_t writes = 0;
-      for (; !done && writes < 100'000; ++writes) {
-        to.write("something");
-        co_await to.drain();
-      }
-      CHECK(done);
-      CHECK(writes < 2'000);
-      CHECK(writes >= 100);
-      co_await other;
-    }
-  };
-  testing::run(scene::run());
-}
-
-TEST_CASE("a read or drain that is cancelled while others have their turn loses nothing") {
+TEST_CASE("a read that is cancelled while others have their turn loses nothing") {
   struct scene {
     static coro<> run() {
       io::stream peer = over_endless();
@@ -149,17 +129,6 @@ TEST_CASE("a read or drain that is cancelled while others have their turn loses 
       }
       CHECK(late > 0);
       CHECK(next > 1'000);
-      late = 0;
-      for (int count = 0; count < 1'000; ++count) {
-        peer.write("something");
-        try {
-          co_await timeout(0s, [](io::stream& to) -> coro<> { co_await to.drain(); }(peer));
-        } catch (const timeout_error&) {
-          ++late;
-        }
-      }
-      CHECK(late > 0);
-      CHECK(peer.unsent() == 0);
     }
   };
   testing::run(scene::run());
