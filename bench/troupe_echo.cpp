@@ -5,13 +5,9 @@
 // troupe-buffer: the same with a buffer of its own.
 #include "echo_server.hpp"
 
-#include <troupe/io/open_connection.hpp>
+#include <troupe/io/server.hpp>
 #include <troupe/io/tcp.hpp>
 #include <troupe/troupe.hpp>
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <csignal>
@@ -75,18 +71,14 @@ troupe::coro<> echo_from_a_buffer(io::stream peer) {
   }
 }
 
-template <troupe::coro<> (*Serve)(io::stream)>
-class stream_server : public troupe::actor<io::listener_events> {
- public:
-  explicit stream_server(io::listening_socket listening) {
-    spawn<io::tcp_listener>(std::move(listening), self());
-  }
-  void on(io::accepted a) {
-    int yes = 1;
-    ::setsockopt(a.connected.native(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    troupe::create_task(Serve(io::make_stream(std::move(a.connected))));
-  }
-};
+template <class Handler>
+troupe::coro<int> serve_streams(int port, Handler handler) {
+  io::listening_socket listening(io::endpoint::loopback(static_cast<std::uint16_t>(port)));
+  bench::echo::announce(listening.local().port());
+  const io::server serving = io::start_server(handler, std::move(listening));
+  co_await troupe::received_signal(SIGTERM);
+  co_return 0;
+}
 
 template <class Server>
 troupe::coro<int> serve(int port) {
@@ -113,7 +105,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string_view impl = named ? argv[5] : "troupe";
-  if (impl == "troupe-stream") return troupe::run(serve<stream_server<echo>>(port));
-  if (impl == "troupe-buffer") return troupe::run(serve<stream_server<echo_from_a_buffer>>(port));
+  if (impl == "troupe-stream") return troupe::run(serve_streams(port, echo));
+  if (impl == "troupe-buffer") return troupe::run(serve_streams(port, echo_from_a_buffer));
   return troupe::run(serve<server>(port));
 }
