@@ -15,7 +15,7 @@
 namespace troupe::io {
 
 namespace {
-constexpr std::size_t first_chunk = 2048;
+constexpr std::size_t first_chunk = 4096;
 constexpr std::size_t least_chunk = 256;
 constexpr std::size_t reads_per_notice = 4;  // then other connections get theirs
 constexpr std::size_t waiting_windows = 8;   // of asked writes that do not fit yet
