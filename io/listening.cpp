@@ -21,7 +21,7 @@ using internal::throw_last_error;
 // --- files of Unix sockets --------------------------------------------------------------------------------------------
 
 socket_file::socket_file(std::string path) noexcept : path_(std::move(path)) {
-  struct stat found {};
+  struct stat found{};
   if (::lstat(path_.c_str(), &found) != 0) {
     path_.clear();
     return;
@@ -31,7 +31,7 @@ socket_file::socket_file(std::string path) noexcept : path_(std::move(path)) {
 }
 
 socket_file::~socket_file() {
-  struct stat found {};
+  struct stat found{};
   if (path_.empty() || ::lstat(path_.c_str(), &found) != 0) return;
   if (found.st_dev == device_ && found.st_ino == number_) ::unlink(path_.c_str());
 }
@@ -40,7 +40,7 @@ namespace {
 
 /// Removes the file of a socket that nobody listens on: what a server that was killed leaves behind.
 void remove_stale(const unix_endpoint& local, const address& where) {
-  struct stat found {};
+  struct stat found{};
   if (local.is_abstract() || ::lstat(local.name().c_str(), &found) != 0 || !S_ISSOCK(found.st_mode))
     return;
   const descriptor probe = internal::new_stream_socket(AF_UNIX, "listening on " + local.text());

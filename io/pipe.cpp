@@ -25,7 +25,7 @@ void set_flag(int of, int flag) {
 
 /// Whether to open it anew gives another way to the same thing. A device may be a new one each time, as is the master of a terminal.
 bool same_when_opened_anew(const descriptor& given) {
-  struct stat found {};
+  struct stat found{};
   if (::fstat(given.get(), &found) != 0) internal::throw_last_error("a descriptor for a stream");
   if (S_ISFIFO(found.st_mode)) return true;
   unsigned number = 0;
@@ -51,7 +51,7 @@ descriptor without_blocking(descriptor given) {
 }
 
 void expect_streamable(const descriptor& given) {
-  struct stat found {};
+  struct stat found{};
   if (::fstat(given.get(), &found) != 0) internal::throw_last_error("a descriptor for a stream");
   if (S_ISREG(found.st_mode))
     throw std::invalid_argument(
@@ -61,7 +61,7 @@ void expect_streamable(const descriptor& given) {
 }
 
 const char* name_of(const descriptor& given) {
-  struct stat found {};
+  struct stat found{};
   if (::fstat(given.get(), &found) != 0) return "descriptor";
   if (S_ISFIFO(found.st_mode)) return "pipe";
   if (S_ISSOCK(found.st_mode)) return "unix";

@@ -60,7 +60,7 @@ ssize_t write_parts(int to, std::span<const std::span<const std::byte>> parts) n
 
 void pipe_transport::end::attach() {
   if (!unwatched_) return;
-  struct stat found {};
+  struct stat found{};
   // A device such as /dev/null is always ready, and the system refuses to watch it; who tries to watch it loses it.
   descriptor spare;
   if (::fstat(native(), &found) == 0 && S_ISCHR(found.st_mode))
@@ -75,7 +75,7 @@ void pipe_transport::end::attach() {
 
 void pipe_transport::attach(transport::listener& told) {
   told_ = &told;
-  struct stat found {};
+  struct stat found{};
   if (in_.native() >= 0 && ::fstat(in_.native(), &found) == 0) is_pipe_ = S_ISFIFO(found.st_mode);
   if (to_write_to() >= 0 && ::fstat(to_write_to(), &found) == 0)
     is_socket_ = S_ISSOCK(found.st_mode);

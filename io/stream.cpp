@@ -124,9 +124,9 @@ void check_options(const stream_options& options) {
 
 stream_core::stream_core(std::unique_ptr<transport> wire, const stream_options& options)
     : timer(&stream_core::on_late),
-      home_(&troupe::internal::running_loop("a stream")),
       wire_(std::move(wire)),
-      options_(options) {
+      options_(options),
+      home_(&troupe::internal::running_loop("a stream")) {
   check_options(options);
   if (wire_ == nullptr) throw std::invalid_argument("a stream needs a transport");
   wire_->attach(*this);
@@ -160,7 +160,7 @@ std::exception_ptr stream_core::loss() const noexcept {
 }
 
 void stream_core::on_ready() noexcept {
-  flush();
+  if (out_ != nullptr || closing_) flush();
   // While it is tried nobody wakes it: what it finds may be the end of the stream.
   if (reader_ != nullptr && !reader_->retries_) {
     read_wait* const reader = std::exchange(reader_, nullptr);
@@ -168,7 +168,8 @@ void stream_core::on_ready() noexcept {
       reader->go_on();  // whatever it does: this may be gone
       return;
     }
-    reader_ = reader;
+    begin_read(*reader);
+    if (had_its_turn()) reader->look_again();
   }
   if (dropped_ && closed_) delete this;
 }
@@ -183,9 +184,10 @@ void stream_core::on_late(timer& due) noexcept {
 // --- reading ----------------------------------------------------------------------------------------------------------
 
 void stream_core::adapt(std::size_t got, std::size_t wanted) noexcept {
-  constexpr std::size_t least = 512, most = std::size_t{1} << 16;
+  // Up in large steps: each is one more read of what lies there already.
+  constexpr std::uint32_t least = 512, most = std::uint32_t{1} << 16;
   if (got == wanted && wanted >= chunk_) {
-    chunk_ = std::min(chunk_ * 2, most);
+    chunk_ = std::min(chunk_ * 4, most);
   } else if (got * 4 < chunk_) {
     chunk_ = std::max(chunk_ / 2, least);
   }
@@ -195,8 +197,13 @@ stream_core::more stream_core::read_past(std::span<std::byte> into, std::size_t&
   got = 0;
   if (lost_) return more::failed;
   if (ended_) return more::ended;
+  if (reads_ == most_reads) {
+    had_its_turn_ = true;
+    return more::later;
+  }
   const transfer read = wire_->read(into);
   if (read.bytes != 0) {
+    ++reads_;
     got = read.bytes;
     return more::some;
   }
@@ -228,7 +235,10 @@ stream_core::more stream_core::read_more(std::size_t room) {
   return result;
 }
 
-void stream_core::begin_read(read_wait& reader) { reader_ = &reader; }
+void stream_core::begin_read(read_wait& reader) noexcept {
+  reader_ = &reader;
+  reads_ = 0;
+}
 
 void stream_core::end_read(read_wait& reader) noexcept {
   if (reader_ == &reader) reader_ = nullptr;
@@ -241,7 +251,7 @@ void stream_core::wake_reader() noexcept {
 
 // --- writing ----------------------------------------------------------------------------------------------------------
 
-void stream_core::expect_writable(std::size_t size) const {
+void stream_core::refuse_unwritable(std::size_t size) const {
   if (write_ended_) throw invalid_state("a stream was written to after write_eof");
   if (unsent() != 0 && size > options_.most_unsent - std::min(unsent(), options_.most_unsent))
     throw std::system_error(std::make_error_code(std::errc::no_buffer_space),
@@ -369,7 +379,7 @@ void stream_core::close() noexcept {
   if (!lost_) ended_ = true;
   if (out_ == nullptr && wire_->finish()) return end(false);
   wake_reader();
-  wake_all(draining_, closed_error());
+  if (!draining_.empty()) wake_all(draining_, closed_error());
   if (options_.close_timeout != infinite)
     home_->timers().arm(*this,
                         troupe::internal::saturating_add(home_->time(), options_.close_timeout));
@@ -409,18 +419,23 @@ void stream_core::end(bool reset) noexcept {
   out_.reset();
   wire_->close(reset);
   wake_reader();
-  const std::exception_ptr lost = loss();
-  wake_all(draining_, lost != nullptr ? lost : closed_error());
-  wake_all(waiting_for_end_, lost);
-  if (lease_ != nullptr) std::exchange(lease_, nullptr)->take_away(lost ? lost : closed_error());
+  if (!draining_.empty() || !waiting_for_end_.empty() || lease_ != nullptr) {
+    // Made for those who wait only: an exception costs more than all else here.
+    const std::exception_ptr lost = loss();
+    wake_all(draining_, lost != nullptr ? lost : closed_error());
+    wake_all(waiting_for_end_, lost);
+    if (lease_ != nullptr) std::exchange(lease_, nullptr)->take_away(lost ? lost : closed_error());
+  }
   notice_.end(lost_);
 }
 
 void stream_core::drop() noexcept {
   if (reader_ != nullptr) std::exchange(reader_, nullptr)->gone();
-  const std::exception_ptr error = gone_error();
-  wake_all(draining_, error);
-  wake_all(waiting_for_end_, error);
+  if (!draining_.empty() || !waiting_for_end_.empty()) {
+    const std::exception_ptr error = gone_error();
+    wake_all(draining_, error);
+    wake_all(waiting_for_end_, error);
+  }
   if (home_ == nullptr) {
     delete this;
     return;

@@ -79,7 +79,8 @@ struct stream_options {
 ///     co_await peer.drain();
 ///     std::string line = co_await peer.read_line();
 ///
-/// Reading: one task at a time. Nothing is read from the transport but what somebody wants to have, so a slow reader slows its peer and
+/// Reading: one task at a time. A read suspends when nothing is there, and after many that did not have to wait, so that a peer who
+/// always sends keeps nobody else waiting. Nothing is read from the transport but what somebody wants to have, so a slow reader slows its peer and
 /// costs no memory. Each read can be cancelled, also by a time limit around it, and nothing is lost: what had come stays for the next.
 /// Writing: `write` takes the bytes and sends what the system takes at once; `drain` waits while much is unsent. A loop of write and
 /// drain therefore never holds more than `high_water` and one write.

@@ -25,8 +25,10 @@ bool read_wait::await_ready() {
 }
 
 void read_wait::await_suspend(std::coroutine_handle<> handle, std::source_location here) {
+  const bool again = from_->had_its_turn();
   from_->begin_read(*this);
   park(handle, here);
+  if (again && waiting()) look_again();  // unless it was cancelled in park
 }
 
 bool read_wait::cancel() noexcept {
@@ -58,6 +60,7 @@ bool read_wait::retry() noexcept {
     return true;
   }
   from_->begin_read(*this);
+  if (from_->had_its_turn()) look_again();
   return false;
 }
 

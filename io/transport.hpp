@@ -13,7 +13,12 @@ struct transfer {
   /// operation_would_block: nothing can be moved now, and a notice will follow.
   std::error_code error = {};
 
-  bool blocked() const noexcept { return error == std::errc::operation_would_block; }
+  bool blocked() const noexcept {
+    // Compared by category only when the number fits: most attempts move something.
+    return error.value() == static_cast<int>(std::errc::operation_would_block) &&
+           (error.category() == std::generic_category() ||
+            error == std::errc::operation_would_block);
+  }
   static transfer none_now() noexcept {
     return {0, std::make_error_code(std::errc::operation_would_block)};
   }

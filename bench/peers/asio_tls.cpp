@@ -16,8 +16,7 @@ using asio::ip::tcp;
 // Lives as long as an operation of its own is pending. Reads and writes take turns.
 class session : public std::enable_shared_from_this<session> {
  public:
-  session(tcp::socket socket, asio::ssl::context& context)
-      : stream_{std::move(socket), context} {}
+  session(tcp::socket socket, asio::ssl::context& context) : stream_{std::move(socket), context} {}
 
   void start() {
     stream_.async_handshake(asio::ssl::stream_base::server,

@@ -68,21 +68,23 @@ static int serve(int epoll, struct connection* connection) {
   return write_rest(epoll, connection);
 }
 
-static void accept_one(int epoll, int listener) {
-  int descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (descriptor < 0) return;
-  int yes = 1;
-  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  struct connection* connection = malloc(sizeof *connection);
-  if (connection == NULL) fail("malloc");
-  connection->descriptor = descriptor;
-  connection->begin = connection->end = 0;
-  connection->waits_for_room = 0;
-  watch(epoll, connection, EPOLL_CTL_ADD, EPOLLIN);
+static void accept_all(int epoll, int listener) {
+  for (;;) {
+    int descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor < 0) return;
+    int yes = 1;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    struct connection* connection = malloc(sizeof *connection);
+    if (connection == NULL) fail("malloc");
+    connection->descriptor = descriptor;
+    connection->begin = connection->end = 0;
+    connection->waits_for_room = 0;
+    watch(epoll, connection, EPOLL_CTL_ADD, EPOLLIN);
+  }
 }
 
 static int listen_on(int port) {
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (listener < 0) fail("socket");
   int yes = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -91,7 +93,7 @@ static int listen_on(int port) {
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof address;
   if (bind(listener, (struct sockaddr*)&address, size) != 0) fail("bind");
-  if (listen(listener, 128) != 0) fail("listen");
+  if (listen(listener, 4096) != 0) fail("listen");
   if (getsockname(listener, (struct sockaddr*)&address, &size) != 0) fail("getsockname");
   printf("port %d\n", ntohs(address.sin_port));
   fflush(stdout);
@@ -119,7 +121,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < ready; ++i) {
       struct connection* connection = events[i].data.ptr;
       if (connection == NULL) {
-        accept_one(epoll, listener);
+        accept_all(epoll, listener);
       } else if (!serve(epoll, connection)) {
         drop(connection);
       }

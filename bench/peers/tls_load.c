@@ -31,8 +31,8 @@ struct connection {
   SSL* session;
   int waits_for_room;
   size_t sent;
-  size_t received;     /* of the answer */
-  size_t skipping;     /* of a record */
+  size_t received; /* of the answer */
+  size_t skipping; /* of a record */
   unsigned char head[header];
   size_t in_head;
   long answers;
@@ -101,8 +101,8 @@ static void compare_answer(struct load* load, struct connection* connection) {
   for (;;) {
     size_t size = 0;
     ERR_clear_error();
-    int result = SSL_read_ex(connection->session, load->answer,
-                             load->payload - connection->received, &size);
+    int result =
+        SSL_read_ex(connection->session, load->answer, load->payload - connection->received, &size);
     if (result != 1) {
       if (SSL_get_error(connection->session, result) != SSL_ERROR_WANT_READ) refuse("cannot read");
       return;
@@ -161,7 +161,8 @@ static void connect_to(struct load* load, struct connection* connection, int por
   if (connection->session == NULL || SSL_set_fd(connection->session, descriptor) != 1 ||
       SSL_connect(connection->session) != 1)
     refuse("no handshake");
-  if (SSL_version(connection->session) != TLS1_3_VERSION) refuse("the server does not speak TLS 1.3");
+  if (SSL_version(connection->session) != TLS1_3_VERSION)
+    refuse("the server does not speak TLS 1.3");
   if (fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
   watch(load, connection, EPOLL_CTL_ADD, EPOLLIN);
 }

@@ -9,7 +9,8 @@
 
 namespace troupe::io::internal {
 
-/// Accepts connections on the running loop and hands each to `host`.
+/// Accepts connections on the running loop and hands each to `host`. Those of TCP send small pieces at once (TCP_NODELAY), as connected ones
+/// do.
 ///
 /// When the process or the system has no descriptor left it stops accepting, says so once to the failure handler, and tries again
 /// after a pause that doubles up to a second; connections wait in the system's backlog meanwhile.

@@ -12,7 +12,7 @@
 
 namespace troupe::io::internal {
 
-inline constexpr std::size_t first_chunk = 2048;
+inline constexpr std::size_t first_chunk = 4096;
 inline constexpr std::size_t least_chunk = 256;
 inline constexpr std::size_t reads_per_notice = 4;  // then other connections get theirs
 inline constexpr std::size_t waiting_windows = 8;   // of asked writes that do not fit yet
@@ -153,11 +153,11 @@ bool connection_core<Derived, Wire>::read_once() {
   return false;
 }
 
-/// Buffers grow while they are filled and shrink when they are not.
+/// Buffers grow while they are filled, in large steps, for each is one more read of what lies there already; and shrink when they are not.
 template <class Derived, class Wire>
 void connection_core<Derived, Wire>::adapt_chunk(std::size_t got, std::size_t wanted) noexcept {
   if (got == wanted && wanted == chunk_size_) {
-    chunk_size_ = std::min(chunk_size_ * 2, std::max(options_.largest_chunk, least_chunk));
+    chunk_size_ = std::min(chunk_size_ * 4, std::max(options_.largest_chunk, least_chunk));
   } else if (got * 4 < chunk_size_) {
     chunk_size_ = std::max(chunk_size_ / 2, least_chunk);
   }
@@ -333,8 +333,7 @@ void connection_core<Derived, Wire>::end_well() noexcept {
 template <class Derived, class Wire>
 void connection_core<Derived, Wire>::give_it_time() noexcept {
   if (armed() || options_.close_timeout == infinite) return;
-  home_.timers().arm(*this,
-                     troupe::internal::saturating_add(home_.time(), options_.close_timeout));
+  home_.timers().arm(*this, troupe::internal::saturating_add(home_.time(), options_.close_timeout));
 }
 
 template <class Derived, class Wire>

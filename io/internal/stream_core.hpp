@@ -4,10 +4,13 @@
 #include <troupe/io/internal/write_queue.hpp>
 #include <troupe/io/stream.hpp>
 #include <troupe/runtime/loop.hpp>
+#include <troupe/runtime/memory.hpp>
 #include <troupe/runtime/timer.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 namespace troupe::io::internal {
 
@@ -21,7 +24,9 @@ void check_options(const stream_options& options);
 /// Life: made by the stream, which drops it; from then on its loop has it until it has closed.
 /// Invariants: a reader that waits has been tried, and the transport has said that nothing can be had now; what is unsent waits for
 /// the transport likewise. Once it is closed nobody waits here.
-class stream_core final : private transport::listener, private timer {
+class stream_core final : private transport::listener,
+                          private timer,
+                          public troupe::internal::pooled {
  public:
   stream_core(std::unique_ptr<transport> wire, const stream_options& options);
   ~stream_core();
@@ -42,7 +47,9 @@ class stream_core final : private transport::listener, private timer {
   std::exception_ptr loss() const noexcept;
   bool ended() const noexcept { return ended_; }
 
-  void begin_read(read_wait& reader);
+  void begin_read(read_wait& reader) noexcept;
+  /// Whether the transport was not asked because this has had its turn: then whoever reads is to look again in the next one. Asked once.
+  bool had_its_turn() noexcept { return std::exchange(had_its_turn_, false); }
   void end_read(read_wait& reader) noexcept;
   bool read_by_another(const read_wait& reader) const noexcept {
     return reader_ != nullptr && reader_ != &reader;
@@ -94,7 +101,12 @@ class stream_core final : private transport::listener, private timer {
   void on_ready() noexcept override;
   static void on_late(timer& due) noexcept;
 
-  void expect_writable(std::size_t size) const;
+  /// Errors: as of a write.
+  void expect_writable(std::size_t size) const {
+    if (write_ended_ || out_ != nullptr) [[unlikely]]
+      refuse_unwritable(size);
+  }
+  void refuse_unwritable(std::size_t size) const;
   /// Sends at once what can be sent. Returns how many bytes; all, when they are lost.
   std::size_t send_now(std::span<const std::span<const std::byte>> parts) noexcept;
   write_queue& out();
@@ -108,27 +120,33 @@ class stream_core final : private transport::listener, private timer {
   template <class Wait>
   void wake_all(troupe::internal::chain<Wait>& chain, const std::exception_ptr& error) noexcept;
 
-  loop* home_;  ///< null when it has closed
-  streams_of_loop* kept_by_ = nullptr;
+  // A reader that never has to wait keeps all others waiting: so many reads, and the others get their turn.
+  static constexpr std::uint8_t most_reads = 16;
+
+  // What each read and write needs comes first: with many streams each line of the cache counts.
   std::unique_ptr<transport> wire_;
-  stream_options options_;
-  std::size_t chunk_ = 4096;
   read_wait* reader_ = nullptr;
   std::unique_ptr<write_queue> out_;  ///< only while something is unsent
-  troupe::internal::chain<drain_wait> draining_;
-  troupe::internal::chain<close_wait> waiting_for_end_;
-  end_notice notice_;
-  output_lease* lease_ = nullptr;  ///< while something else writes into the descriptor, or waits to
-  std::error_code lost_;
-  stream_core* previous_ = nullptr;  ///< neighbours among the streams of the loop
-  stream_core* next_ = nullptr;
-  bool ended_ = false;        ///< the peer writes no more, or this side has closed
-  bool paused_ = false;       ///< too much is unsent
-  bool write_ended_ = false;  ///< by `write_eof`
+  bool ended_ = false;                ///< the peer writes no more, or this side has closed
+  bool paused_ = false;               ///< too much is unsent
+  bool write_ended_ = false;          ///< by `write_eof`
   bool eof_sent_ = false;
   bool closing_ = false;
   bool closed_ = false;
   bool dropped_ = false;  ///< its stream has gone
+  bool had_its_turn_ = false;
+  std::uint8_t reads_ = 0;  ///< since anybody waited here last
+  std::uint32_t chunk_ = 4096;
+  std::error_code lost_;
+  stream_options options_;
+  loop* home_;  ///< null when it has closed
+  streams_of_loop* kept_by_ = nullptr;
+  troupe::internal::chain<drain_wait> draining_;
+  troupe::internal::chain<close_wait> waiting_for_end_;
+  end_notice notice_;
+  output_lease* lease_ = nullptr;  ///< while something else writes into the descriptor, or waits to
+  stream_core* previous_ = nullptr;  ///< neighbours among the streams of the loop
+  stream_core* next_ = nullptr;
 };
 
 /// The way to what is behind a stream, for what is built on it here.

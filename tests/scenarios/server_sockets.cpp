@@ -148,7 +148,9 @@ TEST_CASE("the file of a Unix socket that nobody listens on is replaced",
 TEST_CASE("a file that is no socket is left alone", "[conformance][server-11]") {
   const scratch here;
   const io::unix_endpoint where = here.socket();
-  { std::ofstream(where.name()) << "precious"; }
+  {
+    std::ofstream(where.name()) << "precious";
+  }
   CHECK(code_of_listening(where) == std::errc::address_in_use);
   std::string content;
   std::ifstream(where.name()) >> content;

@@ -2,11 +2,14 @@
 #include <troupe/io/internal/socket_transport.hpp>
 #include <troupe/io/listening.hpp>
 #include <troupe/io/open_connection.hpp>
+#include <troupe/io/server.hpp>
 #include <troupe/runtime/runtime.hpp>
 
 #include "io/stream_contract.hpp"
 #include "support/catch.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <memory>
@@ -62,6 +65,30 @@ TEST_CASE("a stream over TCP names both its ends") {
       CHECK(two.first.local_name().starts_with("127.0.0.1:"));
       CHECK(two.first.peer_name().starts_with("127.0.0.1:"));
       CHECK(two.first.native() >= 0);
+    }
+  };
+  run_in_real_time(scene::run());
+}
+
+TEST_CASE("small writes leave at once at both ends of a connection: neither waits for the other") {
+  struct scene {
+    static bool at_once(const io::stream& of) {
+      int on = 0;
+      socklen_t size = sizeof on;
+      CHECK(::getsockopt(of.native(), IPPROTO_TCP, TCP_NODELAY, &on, &size) == 0);
+      return on != 0;
+    }
+    static coro<> serve(io::stream client) {
+      CHECK(at_once(client));
+      client.write("seen");
+      co_return;
+    }
+    static coro<> run() {
+      const io::server serving = io::start_server(serve, io::endpoint::loopback(0));
+      io::stream to = co_await io::open_connection(serving.local());
+      CHECK(at_once(to));
+      const io::bytes answer = co_await to.read_exactly(4);
+      CHECK(answer.text() == "seen");
     }
   };
   run_in_real_time(scene::run());

@@ -23,9 +23,7 @@ class handshake_wait;
 /// that OpenSSL never has to be asked twice to write the same. A write is refused while anything is kept, and a read while that is much: a
 /// peer that asks for answers (key updates) has to read them.
 /// Life: made, `begin`, a handshake that is waited for, and then given to a stream, which attaches itself.
-class tls_transport final : public transport,
-                            private transport::listener,
-                            private troupe::timer {
+class tls_transport final : public transport, private transport::listener, private troupe::timer {
  public:
   /// `before`: what has been read from `below` already.
   /// Errors: `tls_config_error` for a host that cannot be checked.
@@ -90,12 +88,12 @@ class tls_transport final : public transport,
   std::error_code write_error_;  ///< nothing can be sent any more
   std::error_code below_error_;  ///< of reading
   std::string failure_text_;
-  bool corked_ = false;       ///< what is written is kept for now, to leave together
-  bool starved_ = false;      ///< the transport below had nothing, in the call under way
+  bool corked_ = false;   ///< what is written is kept for now, to leave together
+  bool starved_ = false;  ///< the transport below had nothing, in the call under way
   bool below_ended_ = false;
-  bool ended_ = false;        ///< the peer has said that it writes no more
+  bool ended_ = false;  ///< the peer has said that it writes no more
   bool established_ = false;
-  bool heard_ = false;        ///< something came since the handshake
+  bool heard_ = false;  ///< something came since the handshake
   bool farewell_due_ = false;
   bool farewell_said_ = false;
   bool waited_for_tickets_ = false;

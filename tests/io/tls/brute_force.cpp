@@ -1,6 +1,6 @@
 // Handshakes and sessions with a task that is stopped at every place where it can be stopped.
-#include "io/tls/support.hpp"
 #include "runtime/brute_force.hpp"
+#include "io/tls/support.hpp"
 #include "support/catch.hpp"
 
 #include <string>

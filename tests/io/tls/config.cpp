@@ -66,8 +66,7 @@ TEST_CASE("a TLS context refuses a certificate that is damaged") {
   damaged[damaged.size() / 2] = damaged[damaged.size() / 2] == 'A' ? 'B' : 'A';
   damaged.insert(damaged.size() / 3, "####");
   CHECK(says(refusal(io::tls_client().trust(io::pem::text(damaged))), "cannot be read"));
-  CHECK(says(refusal(io::tls_client().trust(
-                 io::pem::text(authority().certificate + damaged))),
+  CHECK(says(refusal(io::tls_client().trust(io::pem::text(authority().certificate + damaged))),
              "after 1 that can"));
 }
 

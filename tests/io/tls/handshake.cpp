@@ -23,10 +23,10 @@ struct endings {
   ending server;
 };
 
-coro<endings> shake(io::tls_context client, io::tls_context server, std::string host = "localhost") {
+coro<endings> shake(io::tls_context client, io::tls_context server,
+                    std::string host = "localhost") {
   auto two = io::memory_pair();
-  auto accepting = create_task(
-      ending_of(io::accept_tls(std::move(two.second), std::move(server))));
+  auto accepting = create_task(ending_of(io::accept_tls(std::move(two.second), std::move(server))));
   auto starting = io::start_tls(std::move(two.first), std::move(client), std::move(host));
   auto waiting = ending_of(std::move(starting));
   endings found;
@@ -51,9 +51,9 @@ bool says(const std::string& text, std::string_view what) {
 /// What a server, or a client, says to a peer that sends `sent` and, if it is to, ends.
 coro<ending> answer_to(std::string sent, bool server, bool ends, std::string* answer = nullptr) {
   auto two = io::memory_pair();
-  auto shaking = create_task(ending_of(
-      server ? io::accept_tls(std::move(two.first), server_context())
-             : io::start_tls(std::move(two.first), client_context(), "localhost")));
+  auto shaking = create_task(
+      ending_of(server ? io::accept_tls(std::move(two.first), server_context())
+                       : io::start_tls(std::move(two.first), client_context(), "localhost")));
   two.second.write(sent);
   if (ends) two.second.write_eof();
   ending found = co_await shaking;
@@ -70,8 +70,8 @@ coro<ending> answer_to(std::string sent, bool server, bool ends, std::string* an
 }  // namespace
 
 TEST_CASE("a TLS client refuses a certificate that has expired, and says when") {
-  const endings found = shake_with(
-      issue({.name = "old", .begins = -7200, .ends = -3600}, authority()));
+  const endings found =
+      shake_with(issue({.name = "old", .begins = -7200, .ends = -3600}, authority()));
   CHECK(found.client.code == io::tls_error::certificate_expired);
   CHECK(says(found.client.text, "CN = old"));
   CHECK(says(found.client.text, "ended at 20"));
@@ -110,8 +110,7 @@ TEST_CASE("a star in a certificate stands for one label") {
 }
 
 TEST_CASE("a TLS client refuses an issuer that it does not know, and names it") {
-  const issued_certificate other =
-      issue({.name = "Somebody Else", .hosts = "", .authority = true});
+  const issued_certificate other = issue({.name = "Somebody Else", .hosts = "", .authority = true});
   const endings found = shake_with(issue({.name = "theirs"}, other));
   CHECK(found.client.code == io::tls_error::unknown_issuer);
   CHECK(says(found.client.text, "'CN = Somebody Else' has issued that of 'CN = theirs'"));
@@ -143,12 +142,13 @@ TEST_CASE("a TLS client that verifies has to say which host it means") {
 }
 
 TEST_CASE("a TLS server that requires a certificate says that none was shown") {
-  const io::tls_context strict(
-      io::tls_server(server_certificate().identity()).require_client_certificate(authority().trusted()));
+  const io::tls_context strict(io::tls_server(server_certificate().identity())
+                                   .require_client_certificate(authority().trusted()));
   const endings found = testing::run(shake(client_context(), strict));
   CHECK(found.server.code == io::tls_error::certificate_missing);
-  const io::tls_context stranger(
-      io::tls_client().trust(authority().trusted()).identity(issue({.name = "stranger"}).identity()));
+  const io::tls_context stranger(io::tls_client()
+                                     .trust(authority().trusted())
+                                     .identity(issue({.name = "stranger"}).identity()));
   CHECK(testing::run(shake(stranger, strict)).server.code == io::tls_error::self_signed);
 }
 
@@ -191,8 +191,7 @@ TEST_CASE("a TLS server says that a client speaks plainly, and closes") {
 }
 
 TEST_CASE("a TLS client says that a server speaks plainly") {
-  const ending found =
-      testing::run(answer_to("220 mail.test ESMTP ready\r\n", false, false));
+  const ending found = testing::run(answer_to("220 mail.test ESMTP ready\r\n", false, false));
   CHECK(found.code == io::tls_error::not_tls);
   CHECK(says(found.text, "plain server"));
 }
@@ -224,10 +223,10 @@ TEST_CASE("a TLS handshake that never comes has a limit") {
     static coro<> run(bool server) {
       auto two = io::memory_pair();
       const time_point begin = loop::current()->time();
-      auto shaking = ending_of(server ? io::accept_tls(std::move(two.first), server_context(),
-                                                       {.handshake_timeout = 3s})
-                                      : io::start_tls(std::move(two.first), client_context(),
-                                                      "localhost", {.handshake_timeout = 3s}));
+      auto shaking = ending_of(
+          server ? io::accept_tls(std::move(two.first), server_context(), {.handshake_timeout = 3s})
+                 : io::start_tls(std::move(two.first), client_context(), "localhost",
+                                 {.handshake_timeout = 3s}));
       const ending found = co_await std::move(shaking);
       CHECK(found.code == io::tls_error::handshake_timed_out);
       CHECK(loop::current()->time() - begin == 3s);

@@ -24,8 +24,8 @@ namespace {
 /// What is done to the records that pass.
 struct damage {
   std::mt19937 random;
-  std::size_t from = 0;   ///< the first record to be changed
-  std::size_t seen = 0;   ///< records that have passed
+  std::size_t from = 0;  ///< the first record to be changed
+  std::size_t seen = 0;  ///< records that have passed
   std::size_t changed = 0;
   std::size_t among(std::size_t count) { return random() % count; }
 };
@@ -46,9 +46,10 @@ class changing final : public io::transport {
       size += part.size();
     }
     for (std::size_t at = 0; at + 5 <= out.size();) {
-      const std::size_t length = std::min(
-          out.size() - at, 5 + (static_cast<std::size_t>(static_cast<unsigned char>(out[at + 3])) << 8) +
-                               static_cast<unsigned char>(out[at + 4]));
+      const std::size_t length =
+          std::min(out.size() - at,
+                   5 + (static_cast<std::size_t>(static_cast<unsigned char>(out[at + 3])) << 8) +
+                       static_cast<unsigned char>(out[at + 4]));
       if (how_.seen++ < how_.from) {
         at += length;
         continue;
@@ -75,7 +76,8 @@ class changing final : public io::transport {
         record[how_.among(record.size())] ^= static_cast<char>(1 << how_.among(8));
         break;
       case 1:  // a byte of the header
-        record[how_.among(std::min<std::size_t>(record.size(), 5))] = static_cast<char>(how_.random());
+        record[how_.among(std::min<std::size_t>(record.size(), 5))] =
+            static_cast<char>(how_.random());
         break;
       case 2:  // a stretch
         for (std::size_t at = how_.among(record.size()), left = how_.among(16);
@@ -120,14 +122,15 @@ coro<> attack(damage& how, bool client_sends, io::tls_context client, io::tls_co
   sender = std::make_unique<changing>(std::move(sender), how);
   io::stream one(std::move(below.first));
   io::stream other(std::move(below.second));
-  auto serving = create_task(use(io::accept_tls(std::move(other), std::move(server),
-                                                {.handshake_timeout = 1s})));
-  auto asking = use(io::start_tls(std::move(one), std::move(client), "localhost",
-                                  {.handshake_timeout = 1s}));
+  auto serving = create_task(
+      use(io::accept_tls(std::move(other), std::move(server), {.handshake_timeout = 1s})));
+  auto asking =
+      use(io::start_tls(std::move(one), std::move(client), "localhost", {.handshake_timeout = 1s}));
   auto limited = [](coro<> with) -> coro<> {
     try {
       co_await timeout(10s, std::move(with));
-    } catch (const timeout_error&) {  // a record that promises more than comes: as long as the peer likes
+    } catch (
+        const timeout_error&) {  // a record that promises more than comes: as long as the peer likes
     }
   };
   auto first = limited(std::move(asking));

@@ -105,8 +105,8 @@ TEST_CASE("a TLS server shows the certificate for the host that is asked for") {
     static coro<std::string> subject(io::tls_context server, std::string host) {
       auto two = io::memory_pair();
       const io::tls_context blind(io::tls_client::insecure_without_verification().alpn({"x"}));
-      auto securing = secured(std::move(two.first), std::move(two.second), blind,
-                              std::move(server), std::move(host));
+      auto securing = secured(std::move(two.first), std::move(two.second), blind, std::move(server),
+                              std::move(host));
       const ends both = co_await std::move(securing);
       const io::tls_info info = io::tls_info_of(both.first).value();
       CHECK(info.alpn == "x");  // also with another's certificate
@@ -190,7 +190,8 @@ TEST_CASE("an end that TLS has not told is a truncation, which may be tolerated 
   testing::run(scene::cut(true, true));
 }
 
-TEST_CASE("a record that is damaged on the way is an error of its own, and its sender hears of it") {
+TEST_CASE(
+    "a record that is damaged on the way is an error of its own, and its sender hears of it") {
   struct scene {
     static coro<> run(io::tls_context with) {
       auto below = io::memory_transports();
@@ -232,8 +233,8 @@ TEST_CASE("TLS begins on a stream in use, and nothing that was read ahead is los
       auto serving = create_task(serve(std::move(two.second)));
       // The client does not wait for the answer: what it says comes with the beginning of TLS, so that the server reads it ahead.
       two.first.write("STARTTLS\r\n");
-      auto starting = io::start_tls(std::move(two.first), io::tls_context(client_context()),
-                                    "localhost");
+      auto starting =
+          io::start_tls(std::move(two.first), io::tls_context(client_context()), "localhost");
       // The answer belongs to the plain part, which this client does not read: a violation for TLS.
       const ending end = co_await ending_of(std::move(starting));
       CHECK(end.code == io::tls_error::not_tls);
@@ -263,8 +264,8 @@ TEST_CASE("TLS begins on a stream in use, and nothing that was read ahead is los
     static coro<> read_ahead() {
       auto front = io::memory_pair();
       auto back = io::memory_pair();
-      auto starting = create_task(
-          io::start_tls(std::move(back.first), client_context(), "localhost"));
+      auto starting =
+          create_task(io::start_tls(std::move(back.first), client_context(), "localhost"));
       const io::bytes hello = co_await back.second.read_some();
       // A line and the hello, and then whatever comes.
       front.first.write("STARTTLS\n", hello.text());
@@ -446,9 +447,8 @@ TEST_CASE("a session goes on by a ticket, also one with a client's certificate")
       co_return SSL_session_reused(session_of(one)) == 1;
     }
   };
-  const io::tls_context client(io::tls_client()
-                                   .trust(authority().trusted())
-                                   .identity(client_certificate().identity()));
+  const io::tls_context client(
+      io::tls_client().trust(authority().trusted()).identity(client_certificate().identity()));
   const io::tls_context server(io::tls_server(server_certificate().identity())
                                    .require_client_certificate(authority().trusted()));
   SSL_SESSION* ticket = nullptr;

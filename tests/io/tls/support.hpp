@@ -15,7 +15,8 @@
 namespace troupe::testing::tls {
 
 inline const issued_certificate& authority() {
-  static const issued_certificate made = issue({.name = "Test Authority", .hosts = "", .authority = true});
+  static const issued_certificate made =
+      issue({.name = "Test Authority", .hosts = "", .authority = true});
   return made;
 }
 inline const issued_certificate& server_certificate() {
@@ -51,8 +52,8 @@ inline coro<streams::ends> session(io::tls_context client = client_context(),
                                    io::tls_context server = server_context(),
                                    std::size_t capacity = std::size_t{1} << 16) {
   auto two = io::memory_pair(capacity);
-  auto securing = secured(std::move(two.first), std::move(two.second), std::move(client),
-                          std::move(server));
+  auto securing =
+      secured(std::move(two.first), std::move(two.second), std::move(client), std::move(server));
   co_return co_await std::move(securing);
 }
 

@@ -65,9 +65,8 @@ TEST_CASE("connect_tls names whom it reached and what it is for") {
       io::listening_socket listening(io::endpoint::loopback(0));
       const io::endpoint there = listening.local();
       const io::descriptor waiting = listening.release();
-      auto connecting =
-          create_task(testing::tls::ending_of(io::connect_tls(there, "wrong.test",
-                                                              testing::tls::client_context())));
+      auto connecting = create_task(testing::tls::ending_of(
+          io::connect_tls(there, "wrong.test", testing::tls::client_context())));
       io::descriptor accepted;
       while (!accepted) {
         accepted = io::descriptor(

@@ -201,9 +201,8 @@ TEST_CASE("our TLS client speaks with openssl s_server") {
   struct scene {
     static coro<> run(std::string version) {
       const files with;
-      child server({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert",
-                    with.path("cert.pem"), "-key", with.path("key.pem"), "-rev", "-naccept", "1",
-                    version});
+      child server({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", with.path("cert.pem"),
+                    "-key", with.path("key.pem"), "-rev", "-naccept", "1", version});
       co_await server.until("ACCEPT 127.0.0.1:");
       co_await server.until("\n");
       const io::endpoint there =
@@ -234,8 +233,8 @@ TEST_CASE("curl reads from our TLS server, and refuses it without the authority"
       io::stream peer = co_await accept_over_tls(at);
       const std::string request = co_await peer.read_until("\r\n\r\n");
       CHECK(request.starts_with("GET /large HTTP/1.1\r\n"));
-      peer.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ",
-                 std::to_string(size), "\r\n\r\n");
+      peer.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ", std::to_string(size),
+                 "\r\n\r\n");
       peer.write(pattern(size));
       peer.close();
       co_await peer.wait_closed();

@@ -21,9 +21,7 @@ struct issued_certificate {
   std::string certificate;
   std::string key;
 
-  io::tls_identity identity() const {
-    return {io::pem::text(certificate), io::pem::text(key)};
-  }
+  io::tls_identity identity() const { return {io::pem::text(certificate), io::pem::text(key)}; }
   io::pem trusted() const { return io::pem::text(certificate); }
 };
 
