@@ -46,11 +46,8 @@ void stream_core::expect_open_for_output() const {
 void stream_core::end_lease() noexcept {
   lease_ = nullptr;
   if (closed_) return;
-  if (out_ != nullptr) {
-    flush();
-  } else {
-    all_sent();
-  }
+  if (out_ == nullptr) all_sent();
+  flush();
   if (dropped_ && closed_) delete this;
 }
 

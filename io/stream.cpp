@@ -160,7 +160,7 @@ std::exception_ptr stream_core::loss() const noexcept {
 }
 
 void stream_core::on_ready() noexcept {
-  if (out_ != nullptr || closing_) flush();
+  if (out_ != nullptr || closing_ || lease_ != nullptr) flush();
   // While it is tried nobody wakes it: what it finds may be the end of the stream.
   if (reader_ != nullptr && !reader_->retries_) {
     read_wait* const reader = std::exchange(reader_, nullptr);
