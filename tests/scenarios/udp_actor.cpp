@@ -311,7 +311,7 @@ TEST_CASE("two actors play ping-pong over sockets on two loops") {
     one.tell(udp::demand{1});
     other.tell(udp::demand{1});
     one.tell(mail("ball", there));
-    co_await poll_until([score] { return score->load() >= 1999; });
+    co_await poll_until([&] { return score->load() >= 1999; });
     one.tell(udp::close{});
     other.tell(udp::close{});
   };
