@@ -1,4 +1,5 @@
 #include <troupe/io/internal/child.hpp>
+#include <troupe/io/internal/members_of_loop.hpp>
 
 #include <troupe/io/internal/pipe_transport.hpp>
 #include <troupe/runtime/errors.hpp>
@@ -31,7 +32,7 @@ std::atomic<bool> groups_by_handle{true};
 }  // namespace
 
 /// The children of one loop: those that end in the background, and those that it must not leave behind.
-class children_of_loop final : public loop_service {
+class children_of_loop final : public members_of_loop<child> {
  public:
   void begin_shutdown() override {}
   void insist() override {
@@ -73,21 +74,9 @@ class children_of_loop final : public loop_service {
 
   spawn_stack& stack() noexcept { return stack_; }
 
-  void add(child& made) noexcept {
-    made.next_ = first_;
-    if (first_ != nullptr) first_->previous_ = &made;
-    first_ = &made;
-  }
-  void remove(child& gone) noexcept {
-    (gone.previous_ != nullptr ? gone.previous_->next_ : first_) = gone.next_;
-    if (gone.next_ != nullptr) gone.next_->previous_ = gone.previous_;
-    gone.previous_ = gone.next_ = nullptr;
-  }
-
  private:
   static bool left(const child& each) noexcept { return each.dropped_ && each.kept_ != nullptr; }
 
-  child* first_ = nullptr;
   spawn_stack stack_;
 };
 

@@ -1,3 +1,4 @@
+#include <troupe/io/internal/members_of_loop.hpp>
 #include <troupe/io/internal/server_core.hpp>
 #include <troupe/io/open_connection.hpp>
 #include <troupe/io/server.hpp>
@@ -62,7 +63,7 @@ server make_server(std::unique_ptr<client_server> handler, std::vector<listening
 // --- the servers of a loop --------------------------------------------------------------------------------------------
 
 /// Closes them when the loop winds up. Their connections are tasks and streams, which are ended as such.
-class servers_of_loop final : public loop_service {
+class servers_of_loop final : public members_of_loop<server_core> {
  public:
   void begin_shutdown() override {
     for (server_core* each = first_; each != nullptr; each = each->next_) each->close();
@@ -72,20 +73,6 @@ class servers_of_loop final : public loop_service {
   ~servers_of_loop() override {
     while (first_ != nullptr) first_->home_closes();
   }
-
-  void add(server_core& made) noexcept {
-    made.next_ = first_;
-    if (first_ != nullptr) first_->previous_ = &made;
-    first_ = &made;
-  }
-  void remove(server_core& left) noexcept {
-    (left.previous_ != nullptr ? left.previous_->next_ : first_) = left.next_;
-    if (left.next_ != nullptr) left.next_->previous_ = left.previous_;
-    left.previous_ = left.next_ = nullptr;
-  }
-
- private:
-  server_core* first_ = nullptr;
 };
 
 // --- a client ---------------------------------------------------------------------------------------------------------

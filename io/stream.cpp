@@ -1,3 +1,4 @@
+#include <troupe/io/internal/members_of_loop.hpp>
 #include <troupe/io/internal/stream_core.hpp>
 
 #include <troupe/runtime/errors.hpp>
@@ -57,7 +58,7 @@ int stream::native() const noexcept { return core().wire().native(); }
 namespace internal {
 
 /// The streams of one loop: those that are to be closed with it, and those that close by themselves.
-class streams_of_loop final : public loop_service {
+class streams_of_loop final : public members_of_loop<stream_core> {
  public:
   void begin_shutdown() override {}
   void insist() override {
@@ -85,20 +86,6 @@ class streams_of_loop final : public loop_service {
   ~streams_of_loop() override {
     while (first_ != nullptr) first_->home_closes();
   }
-
-  void add(stream_core& made) noexcept {
-    made.next_ = first_;
-    if (first_ != nullptr) first_->previous_ = &made;
-    first_ = &made;
-  }
-  void remove(stream_core& left) noexcept {
-    (left.previous_ != nullptr ? left.previous_->next_ : first_) = left.next_;
-    if (left.next_ != nullptr) left.next_->previous_ = left.previous_;
-    left.previous_ = left.next_ = nullptr;
-  }
-
- private:
-  stream_core* first_ = nullptr;
 };
 
 namespace {

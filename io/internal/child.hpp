@@ -13,6 +13,8 @@
 namespace troupe::io::internal {
 
 class children_of_loop;
+template <class Member>
+class members_of_loop;
 
 /// What `communicate` has sent and read so far; it is kept here, so that one that was cancelled loses nothing.
 struct conversation {
@@ -65,6 +67,7 @@ class child final : public std::enable_shared_from_this<child>,
 
  private:
   friend class children_of_loop;
+  friend class members_of_loop<child>;
   child(loop& home, const launch& wanted);
   /// Errors: std::system_error; then the child has ended.
   void adopt(spawned made, const stream_options& options);

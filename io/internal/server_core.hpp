@@ -14,6 +14,8 @@
 namespace troupe::io::internal {
 
 class servers_of_loop;
+template <class Member>
+class members_of_loop;
 
 /// What is behind a `server`.
 ///
@@ -43,6 +45,7 @@ class server_core final : public std::enable_shared_from_this<server_core>, publ
 
  private:
   friend class servers_of_loop;
+  friend class members_of_loop<server_core>;
   class client;
   /// What the task of a client holds: its end, also when it never began, is the end of the handler.
   class ticket {

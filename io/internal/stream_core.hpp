@@ -15,6 +15,8 @@
 namespace troupe::io::internal {
 
 class streams_of_loop;
+template <class Member>
+class members_of_loop;
 
 /// Errors: std::invalid_argument for options that contradict each other.
 void check_options(const stream_options& options);
@@ -98,6 +100,7 @@ class stream_core final : private transport::listener,
 
  private:
   friend class streams_of_loop;
+  friend class members_of_loop<stream_core>;
   void on_ready() noexcept override;
   static void on_late(timer& due) noexcept;
 

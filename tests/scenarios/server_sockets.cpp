@@ -4,6 +4,7 @@
 #include <troupe/runtime/on.hpp>
 #include <troupe/runtime/timeout.hpp>
 
+#include "scenarios/echo.hpp"
 #include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 
@@ -292,20 +293,6 @@ TEST_CASE("a server on each loop shares one port") {
 }
 
 TEST_CASE("a listener actor and its connections work over a Unix socket as well") {
-  class session : public actor<io::connection_events> {
-   public:
-    explicit session(io::socket connected)
-        : connection_(spawn<io::tcp_connection>(std::move(connected), self())) {
-      connection_.tell(io::demand{1000});
-    }
-    void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
-    void on(io::drained) {}
-    void on(io::end_of_data) { connection_.tell(io::close{}); }
-    void on(io::closed) { stop(); }
-
-   private:
-    connection_ref connection_;
-  };
   class greeter : public actor<io::listener_events> {
    public:
     explicit greeter(io::listening_socket listening) {
@@ -315,7 +302,7 @@ TEST_CASE("a listener actor and its connections work over a Unix socket as well"
       CHECK(a.connected.is_unix());
       CHECK(a.connected.peer_name() == "unix");
       CHECK_THROWS_AS(a.connected.local(), std::invalid_argument);
-      spawn<session>(std::move(a.connected));
+      spawn<echo>(std::move(a.connected));
     }
   };
   auto body = []() -> coro<> {
