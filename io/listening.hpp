@@ -79,7 +79,7 @@ struct inherited_socket {
 /// The listening sockets that a service manager has opened for this process, by the protocol of systemd (`LISTEN_FDS`, `LISTEN_PID`,
 /// `LISTEN_FDNAMES`; sd_listen_fds(3)): none when it has opened none. The second call gives none: the variables are taken out of the
 /// environment, so that children do not believe that they are meant.
-/// Errors: std::invalid_argument when a variable makes no sense, or one of them is not a listening stream socket; they are all closed then.
+/// Errors: std::invalid_argument when a variable makes no sense, or one of them is not a listening stream socket; in the second case they are all closed.
 /// Threads: none else may use the environment meanwhile: call it first.
 std::vector<inherited_socket> inherited_sockets();
 

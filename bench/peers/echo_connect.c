@@ -73,23 +73,16 @@ static double drive(struct load* load, double end) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: %s PORT CONNECTIONS PAYLOAD SECONDS\n", argv[0]);
-    return 2;
-  }
-  int connections = atoi(argv[2]);
-  int payload = atoi(argv[3]);
-  double seconds = atof(argv[4]);
-  if (connections < 1 || payload < 1 || seconds <= 0) refuse("arguments have to be positive");
+  struct asked asked = asked_for(argc, argv);
   struct load load = {
-      .epoll = epoll_create1(EPOLL_CLOEXEC), .port = atoi(argv[1]), .payload = (size_t)payload};
+      .epoll = epoll_create1(EPOLL_CLOEXEC), .port = asked.port, .payload = asked.payload};
   if (load.epoll < 0) fail("epoll_create1");
   load.request = made_request(load.payload);
-  struct visit* all = made_array((size_t)connections, sizeof *all);
-  for (int i = 0; i < connections; ++i) begin_visit(&load, &all[i]);
+  struct visit* all = made_array((size_t)asked.connections, sizeof *all);
+  for (int i = 0; i < asked.connections; ++i) begin_visit(&load, &all[i]);
   double start = drive(&load, now() + warm_up);
   long before = load.done;
-  double end = drive(&load, start + seconds);
+  double end = drive(&load, start + asked.seconds);
   printf("%.1f %ld\n", (double)(load.done - before) / (end - start), load.done);
   return 0;
 }

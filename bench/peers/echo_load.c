@@ -66,29 +66,23 @@ static double drive(struct load* load, double end) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: %s PORT CONNECTIONS PAYLOAD SECONDS\n", argv[0]);
-    return 2;
-  }
-  int connections = atoi(argv[2]);
-  int payload = atoi(argv[3]);
-  double seconds = atof(argv[4]);
-  if (connections < 1 || payload < 1 || seconds <= 0) refuse("arguments have to be positive");
+  struct asked asked = asked_for(argc, argv);
 
-  struct load load = {.epoll = epoll_create1(EPOLL_CLOEXEC), .payload = (size_t)payload};
+  struct load load = {.epoll = epoll_create1(EPOLL_CLOEXEC), .payload = asked.payload};
   if (load.epoll < 0) fail("epoll_create1");
   load.request = made_request(load.payload);
   char* answer = made_request(load.payload);
-  struct connection* all = made_array((size_t)connections, sizeof *all);
+  struct connection* all = made_array((size_t)asked.connections, sizeof *all);
 
-  for (int i = 0; i < connections; ++i) {
-    all[i].descriptor = connected_to(atoi(argv[1]), load.request, answer, load.payload);
+  for (int i = 0; i < asked.connections; ++i) {
+    all[i].descriptor = connected_to(asked.port, load.request, answer, load.payload);
     watch(load.epoll, EPOLL_CTL_ADD, all[i].descriptor, &all[i], EPOLLIN);
   }
-  for (int i = 0; i < connections; ++i) send_request(&load, &all[i]);
+  for (int i = 0; i < asked.connections; ++i) send_request(&load, &all[i]);
   double start = drive(&load, now() + warm_up);
   long before = load.answers;
-  double end = drive(&load, start + seconds);
-  printf("%.1f %ld\n", (double)(load.answers - before) / (end - start), load.answers + connections);
+  double end = drive(&load, start + asked.seconds);
+  printf("%.1f %ld\n", (double)(load.answers - before) / (end - start),
+         load.answers + asked.connections);
   return 0;
 }

@@ -86,16 +86,44 @@ static inline void ask_once(int descriptor, const char* request, char* answer, s
   if (memcmp(answer, request, payload) != 0) refuse("the answer is not the request");
 }
 
-/* A connection that sends small requests at once and has had its first answer: from then on the server knows it, however it accepts. */
-static inline int connected_to(int port, const char* request, char* answer, size_t payload) {
+/* A connection that sends small requests at once. */
+static inline int newly_connected_to(int port) {
   struct sockaddr_in address = loopback(1, port);
   int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) fail("socket");
   if (connect(descriptor, (struct sockaddr*)&address, sizeof address) != 0) fail("connect");
   int yes = 1;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  return descriptor;
+}
+
+/* One that has had its first answer: from then on the server knows it, however it accepts. */
+static inline int connected_to(int port, const char* request, char* answer, size_t payload) {
+  int descriptor = newly_connected_to(port);
   struct timeval limit = {.tv_sec = silence_ms / 1000};
   setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   ask_once(descriptor, request, answer, payload);
   return descriptor;
+}
+
+/* What the load is told on its command line. */
+struct asked {
+  int port;
+  int connections;
+  size_t payload;
+  double seconds;
+};
+static inline struct asked asked_for(int argc, char** argv) {
+  if (argc != 5) {
+    fprintf(stderr, "usage: %s PORT CONNECTIONS PAYLOAD SECONDS\n", argv[0]);
+    exit(2);
+  }
+  int payload = atoi(argv[3]);
+  struct asked asked = {.port = atoi(argv[1]),
+                        .connections = atoi(argv[2]),
+                        .payload = (size_t)payload,
+                        .seconds = atof(argv[4])};
+  if (asked.connections < 1 || payload < 1 || asked.seconds <= 0)
+    refuse("arguments have to be positive");
+  return asked;
 }

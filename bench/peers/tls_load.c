@@ -6,25 +6,14 @@
  * connection, to compare it byte by byte, and from then on only counts: it reads the headers of records and has the system throw away the
  * rest. Requests are encrypted as they should be. A server that sent anything else of the same length would not be found out; that is what
  * the first answer and the tests are for. */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "echo_load.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 /* A TLS 1.3 record: its header, then the data, then a byte for its type and the seal. */
-enum { batch = 64, silence_ms = 5000, header = 5, trailer = 17 };
-static const double warm_up = 0.2;
+enum { header = 5, trailer = 17 };
 
 struct connection {
   int descriptor;
@@ -47,27 +36,9 @@ struct load {
   long answers;
 };
 
-static void fail(const char* what) {
-  perror(what);
-  exit(1);
-}
-
-static void refuse(const char* what) {
-  fprintf(stderr, "tls_load: %s\n", what);
+static void refuse_session(const char* what) {
   ERR_print_errors_fp(stderr);
-  exit(1);
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void watch(struct load* load, struct connection* connection, int operation,
-                  unsigned events) {
-  struct epoll_event event = {.events = events, .data.ptr = connection};
-  if (epoll_ctl(load->epoll, operation, connection->descriptor, &event) != 0) fail("epoll_ctl");
+  refuse(what);
 }
 
 static void send_request(struct load* load, struct connection* connection) {
@@ -80,12 +51,14 @@ static void send_request(struct load* load, struct connection* connection) {
       connection->sent += size;
       continue;
     }
-    if (SSL_get_error(connection->session, result) != SSL_ERROR_WANT_WRITE) refuse("cannot write");
+    if (SSL_get_error(connection->session, result) != SSL_ERROR_WANT_WRITE)
+      refuse_session("cannot write");
     break;
   }
   int waits = connection->sent < load->payload;
   if (waits != connection->waits_for_room) {
-    watch(load, connection, EPOLL_CTL_MOD, waits ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    watch(load->epoll, EPOLL_CTL_MOD, connection->descriptor, connection,
+          waits ? EPOLLIN | EPOLLOUT : EPOLLIN);
     connection->waits_for_room = waits;
   }
 }
@@ -104,7 +77,8 @@ static void compare_answer(struct load* load, struct connection* connection) {
     int result =
         SSL_read_ex(connection->session, load->answer, load->payload - connection->received, &size);
     if (result != 1) {
-      if (SSL_get_error(connection->session, result) != SSL_ERROR_WANT_READ) refuse("cannot read");
+      if (SSL_get_error(connection->session, result) != SSL_ERROR_WANT_READ)
+        refuse_session("cannot read");
       return;
     }
     if (memcmp(load->answer, load->request + connection->received, size) != 0)
@@ -148,23 +122,16 @@ static void count_answer(struct load* load, struct connection* connection) {
 }
 
 static void connect_to(struct load* load, struct connection* connection, int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET,
-                                .sin_port = htons((unsigned short)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (descriptor < 0) fail("socket");
-  if (connect(descriptor, (struct sockaddr*)&address, sizeof address) != 0) fail("connect");
-  int yes = 1;
-  setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  int descriptor = newly_connected_to(port);
   connection->descriptor = descriptor;
   connection->session = SSL_new(load->context);
   if (connection->session == NULL || SSL_set_fd(connection->session, descriptor) != 1 ||
       SSL_connect(connection->session) != 1)
-    refuse("no handshake");
+    refuse_session("no handshake");
   if (SSL_version(connection->session) != TLS1_3_VERSION)
     refuse("the server does not speak TLS 1.3");
   if (fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
-  watch(load, connection, EPOLL_CTL_ADD, EPOLLIN);
+  watch(load->epoll, EPOLL_CTL_ADD, descriptor, connection, EPOLLIN);
 }
 
 /* Keeps every connection busy until `end`; returns the time at which it stopped. */
@@ -191,34 +158,25 @@ static double drive(struct load* load, double end) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: %s PORT CONNECTIONS PAYLOAD SECONDS\n", argv[0]);
-    return 2;
-  }
-  int connections = atoi(argv[2]);
-  int payload = atoi(argv[3]);
-  double seconds = atof(argv[4]);
-  if (connections < 1 || payload < 1 || seconds <= 0) refuse("arguments have to be positive");
+  struct asked asked = asked_for(argc, argv);
 
-  struct load load = {.epoll = epoll_create1(EPOLL_CLOEXEC), .payload = (size_t)payload};
+  struct load load = {.epoll = epoll_create1(EPOLL_CLOEXEC), .payload = asked.payload};
   if (load.epoll < 0) fail("epoll_create1");
   load.context = SSL_CTX_new(TLS_client_method());
-  if (load.context == NULL) refuse("no context");
+  if (load.context == NULL) refuse_session("no context");
   SSL_CTX_set_verify(load.context, SSL_VERIFY_NONE, NULL);
   SSL_CTX_set_mode(load.context,
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  load.request = malloc(load.payload);
-  load.answer = malloc(load.payload);
-  struct connection* all = calloc((size_t)connections, sizeof *all);
-  if (load.request == NULL || load.answer == NULL || all == NULL) fail("malloc");
-  for (int i = 0; i < payload; ++i) load.request[i] = (char)(i * 31 + 7);
+  load.request = made_request(load.payload);
+  load.answer = made_request(load.payload);
+  struct connection* all = made_array((size_t)asked.connections, sizeof *all);
 
-  for (int i = 0; i < connections; ++i) connect_to(&load, &all[i], atoi(argv[1]));
-  for (int i = 0; i < connections; ++i) send_request(&load, &all[i]);
+  for (int i = 0; i < asked.connections; ++i) connect_to(&load, &all[i], asked.port);
+  for (int i = 0; i < asked.connections; ++i) send_request(&load, &all[i]);
   double start = drive(&load, now() + warm_up);
   long before = load.answers;
-  double end = drive(&load, start + seconds);
-  for (int i = 0; i < connections; ++i) {
+  double end = drive(&load, start + asked.seconds);
+  for (int i = 0; i < asked.connections; ++i) {
     if (all[i].answers == 0) refuse("a connection was never answered");
   }
   printf("%.1f %ld\n", (double)(load.answers - before) / (end - start), load.answers);
