@@ -5,7 +5,10 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -43,6 +46,21 @@ coro<> feed(shared_child with) {
   said.sent = said.input.size();
 }
 
+/// Room for `more` bytes. Much output goes to huge pages where the system lets one ask for them: to touch memory in small pages costs
+/// more than to read what is put there.
+void make_room(std::string& text, std::size_t more) {
+  if (text.capacity() - text.size() >= more) return;
+  std::string larger;
+  larger.reserve(std::max(text.size() + more, 2 * text.capacity()));
+  constexpr std::size_t huge_page = std::size_t{2} << 20;
+  const auto begin = reinterpret_cast<std::uintptr_t>(larger.data());
+  const std::uintptr_t from = (begin + huge_page - 1) / huge_page * huge_page;
+  const std::uintptr_t to = (begin + larger.capacity()) / huge_page * huge_page;
+  if (from < to) ::madvise(reinterpret_cast<void*>(from), to - from, MADV_HUGEPAGE);
+  larger += text;
+  text = std::move(larger);
+}
+
 /// Reads output (1) or errors (2) to the end.
 coro<> listen(shared_child with, std::size_t index, std::size_t limit) {
   std::string& heard = with->said().heard[index - 1];
@@ -51,6 +69,7 @@ coro<> listen(shared_child with, std::size_t index, std::size_t limit) {
     if (from == nullptr) co_return;
     const bytes some = co_await from->read_some();
     if (some.empty()) co_return;
+    make_room(heard, some.size());
     heard += some.text();
     if (heard.size() > limit)
       throw too_long("a child has written more than the limit of communicate, " +

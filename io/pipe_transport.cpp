@@ -73,6 +73,14 @@ void pipe_transport::end::attach() {
   }
 }
 
+void pipe_transport::end::count(std::size_t bytes) noexcept {
+  moved_ += bytes;
+  // Refused when the user's share of such memory is used up, and for what is no pipe: then it stays as it is.
+  constexpr int larger = 1 << 18;
+  if (moved_ >= worth_more && ::fcntl(native(), F_GETPIPE_SZ) < larger)
+    static_cast<void>(::fcntl(native(), F_SETPIPE_SZ, larger));
+}
+
 void pipe_transport::attach(transport::listener& told) {
   told_ = &told;
   struct stat found{};
@@ -88,6 +96,7 @@ transfer pipe_transport::read(std::span<std::byte> into) noexcept {
   for (;;) {
     const ssize_t got = ::read(in_.native(), into.data(), into.size());
     if (got >= 0) {
+      in_.moved(static_cast<std::size_t>(got));
       readable_ = to_the_end_ || !is_pipe_ || static_cast<std::size_t>(got) == into.size();
       return {static_cast<std::size_t>(got), {}};
     }
@@ -106,7 +115,10 @@ transfer pipe_transport::write(std::span<const std::span<const std::byte>> parts
   without_sigpipe held;
   for (;;) {
     const ssize_t sent = write_parts(to_write_to(), parts);
-    if (sent >= 0) return {static_cast<std::size_t>(sent), {}};
+    if (sent >= 0) {
+      (both_ ? in_ : out_).moved(static_cast<std::size_t>(sent));
+      return {static_cast<std::size_t>(sent), {}};
+    }
     const std::error_code error = last_error();
     if (error == std::errc::interrupted) continue;
     if (error == std::errc::resource_unavailable_try_again) return transfer::none_now();
