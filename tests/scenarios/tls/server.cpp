@@ -1,5 +1,8 @@
 // Servers over TLS: their clients are theirs before, during and after the handshake.
+#include <troupe/io/file.hpp>
+#include <troupe/io/file_system.hpp>
 #include <troupe/io/open_connection.hpp>
+#include <troupe/io/send_file.hpp>
 #include <troupe/io/server.hpp>
 
 #include "io/tls/support.hpp"
@@ -86,6 +89,71 @@ TEST_CASE("a stream that was handed on may begin TLS after its handler has ended
     serving.close();
     client.close();
     co_await serving.wait_closed();
+  };
+  run_scenario(body());
+}
+
+TEST_CASE("a client who resets in the midst of its handshake is not reported either") {
+  auto body = []() -> coro<> {
+    io::server serving = start_secure_server();
+    peer leaving = connect_peer(serving.local().port());
+    leaving.send_now(std::string("\x16\x03\x01\x02", 4));  // a record of which the rest never comes
+    co_await poll_until([&] { return serving.connections() == 1; });
+    leaving.reset();
+    co_await poll_until([&] { return serving.connections() == 0; });
+  };
+  run_scenario(body());
+}
+
+TEST_CASE("a handler that begins TLS itself learns of the handshakes that fail") {
+  auto body = []() -> coro<> {
+    std::vector<std::string> failed;
+    auto handler = [&failed](io::stream client) -> coro<> {
+      const std::string who = client.peer_name();
+      try {
+        auto accepting = io::accept_tls(std::move(client), tls::server_context());
+        co_await echo_lines(co_await std::move(accepting));
+      } catch (const io::tls_failure& error) {
+        failed.push_back(who + ": " + error.what());
+      }
+    };
+    io::server serving = io::start_server(handler, io::endpoint::loopback(0));
+    peer rude = connect_peer(serving.local().port());
+    rude.send_now("GET / HTTP/1.1\r\n\r\n");
+    static_cast<void>(co_await rude.receive_all());
+    co_await poll_until([&] { return failed.size() == 1; });
+    CHECK(failed[0].find("127.0.0.1:") == 0);
+    CHECK(failed[0].find("plain") != std::string::npos);
+    auto connecting = secure_client(serving);
+    io::stream client = co_await std::move(connecting);
+    client.write("hello\n");
+    const std::string line = co_await client.read_line();
+    CHECK(line == "hello\n");
+    CHECK(failed.size() == 1);
+  };
+  run_scenario(body());
+}
+
+TEST_CASE("a file is sent into TLS in its place, and whole") {
+  auto body = []() -> coro<> {
+    const std::string content = pattern(3'000'000);
+    io::temporary name = co_await io::temporary_file();
+    co_await io::write_file(name.path(), content);
+    auto handler = [&name](io::stream client) -> coro<> {
+      io::file opened = co_await io::open_file(name.path());
+      client.write("here it comes\n");
+      const std::uint64_t sent = co_await io::send_file(client, opened);
+      CHECK(sent == 3'000'000);
+      client.write("that was it\n");
+      client.close();
+      co_await client.wait_closed();
+    };
+    io::server serving =
+        io::start_server(io::over_tls(tls::server_context(), handler), io::endpoint::loopback(0));
+    auto connecting = secure_client(serving);
+    io::stream client = co_await std::move(connecting);
+    const io::bytes got = co_await client.read_all();
+    CHECK((got.text() == "here it comes\n" + content + "that was it\n"));
   };
   run_scenario(body());
 }
