@@ -6,7 +6,7 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timeout.hpp>
 
-#include "support.hpp"
+#include "scenarios/support.hpp"
 #include "support/catch.hpp"
 
 #include <dirent.h>

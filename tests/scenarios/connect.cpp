@@ -1,6 +1,7 @@
 // Connecting to others.
 #include <troupe/io/tcp.hpp>
 
+#include "scenarios/descriptors.hpp"
 #include "scenarios/support.hpp"
 
 using namespace troupe;
@@ -170,21 +171,12 @@ TEST_CASE("a connect that waits when the program ends is cancelled") {
 }
 
 TEST_CASE("connecting without descriptors left is an error that names the peer") {
-  if (needs_descriptors_itself) {
-    WARN("skipped: this build cannot do without descriptors");
-    return;
-  }
+  if (skipped_without_descriptors()) return;
   auto body = []() -> coro<> {
     const io::listening_socket listening(io::endpoint::loopback(0));
-    rlimit before{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-    const int probe = ::dup(0);
-    ::close(probe);
-    rlimit none = before;
-    none.rlim_cur = static_cast<rlim_t>(probe);
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const descriptor_limit none(static_cast<rlim_t>(next_descriptor()));
     const outcome_of_connecting result = co_await try_to_connect(listening.local());
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    none.lift();
     CHECK(result.error == std::errc::too_many_files_open);
     CHECK(result.what.find("connecting to " + listening.local().text()) == 0);
   };

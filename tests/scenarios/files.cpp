@@ -6,6 +6,7 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timeout.hpp>
 
+#include "scenarios/descriptors.hpp"
 #include "scenarios/support.hpp"
 
 #include <fcntl.h>
@@ -518,22 +519,14 @@ TEST_CASE("each loop has files of its own, and says so of those of another") {
 }
 
 TEST_CASE("a process without a descriptor left says so when a file is opened") {
-  if (needs_descriptors_itself) return;
+  if (skipped_without_descriptors()) return;
   run_with_files([](std::string place) -> coro<> {
     co_await io::write_file(place + "/a", "x");
-    rlimit before{};
-    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-    rlimit fewer = before;
-    fewer.rlim_cur = 40;
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &fewer) == 0);
-    std::vector<io::descriptor> all;
-    for (io::descriptor next(::dup(0)); next; next = io::descriptor(::dup(0)))
-      all.push_back(std::move(next));
+    const descriptor_limit none(static_cast<rlim_t>(next_descriptor()));
     std::string text;
     const std::error_code error = co_await error_of(dropped(io::open_file(place + "/a")), &text);
     const std::error_code listed = co_await error_of(dropped(io::list_directory(place)));
-    all.clear();
-    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    none.lift();
     CHECK(error == std::errc::too_many_files_open);
     CHECK(listed == std::errc::too_many_files_open);
     CHECK(has(text, "/a'"));

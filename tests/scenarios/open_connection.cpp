@@ -4,7 +4,7 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timeout.hpp>
 
-#include "scenarios/listening.hpp"
+#include "scenarios/descriptors.hpp"
 #include "scenarios/support.hpp"
 
 #include <type_traits>
@@ -236,15 +236,10 @@ TEST_CASE("localhost is connected to by the family that somebody listens on") {
 }
 
 TEST_CASE("without descriptors a connection by name says so") {
-  if (needs_descriptors_itself) {
-    WARN("skipped: this build cannot do without descriptors");
-    return;
-  }
+  if (skipped_without_descriptors()) return;
   auto body = []() -> coro<> {
     const io::listening_socket listening(io::endpoint::loopback(0));
-    const int probe = ::dup(0);
-    ::close(probe);
-    const descriptor_limit limit(static_cast<rlim_t>(probe));
+    const descriptor_limit limit(static_cast<rlim_t>(next_descriptor()));
     const outcome result =
         co_await outcome_of(io::open_connection("127.0.0.1", listening.local().port()));
     limit.lift();

@@ -3,7 +3,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "io/stream_contract.hpp"
-#include "support.hpp"
+#include "scenarios/support.hpp"
 #include "support/catch.hpp"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // All that is written to a child and read from it, at the same time.
-#include "children.hpp"
+#include "scenarios/children.hpp"
 
 #include <troupe/io/stream_errors.hpp>
 

@@ -1,5 +1,5 @@
 // Children as asyncio has them: the entries of the conformance list, by their tags.
-#include "children.hpp"
+#include "scenarios/children.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;

@@ -1,5 +1,5 @@
 // How children end that nobody lets live.
-#include "children.hpp"
+#include "scenarios/children.hpp"
 
 #include <troupe/runtime/wait_for.hpp>
 

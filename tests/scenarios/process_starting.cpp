@@ -1,5 +1,6 @@
 // How children are started, and what is said when they cannot be.
-#include "children.hpp"
+#include "scenarios/children.hpp"
+#include "scenarios/descriptors.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -133,18 +134,16 @@ TEST_CASE(
 }
 
 TEST_CASE("at the descriptor limit a start fails whole, and succeeds when there is room again") {
-  if (needs_descriptors_itself) return;
+  if (skipped_without_descriptors()) return;
   struct scene {
     static coro<> run() {
       // What the first child makes for its loop is there from now on.
       io::process first = co_await io::subprocess_exec("true");
       co_await first.wait();
+      const descriptor_limit low(static_cast<rlim_t>(next_descriptor()) + 16);
       std::vector<io::descriptor> taken;
-      for (;;) {
-        io::descriptor made(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-        if (!made) break;
+      for (io::descriptor made(::dup(0)); made; made = io::descriptor(::dup(0)))
         taken.push_back(std::move(made));
-      }
       // With none left, and with room for some of what is needed, but not for all.
       for (int room = 0; room < 6; ++room) {
         const failed_start how = co_await start_failing("cat", {}, piped);
@@ -160,13 +159,7 @@ TEST_CASE("at the descriptor limit a start fails whole, and succeeds when there 
       CHECK(said.output == "room again");
     }
   };
-  struct rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-  struct rlimit low = before;
-  low.rlim_cur = 64;
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &low) == 0);
   run_with_children(scene::run());
-  ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST_CASE("a child has the environment it was given, and is looked for in the PATH of that") {

@@ -5,7 +5,6 @@
 #include <troupe/runtime/gather.hpp>
 #include <troupe/runtime/timeout.hpp>
 
-#include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 
 #include <stdexcept>

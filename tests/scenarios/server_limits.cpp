@@ -2,7 +2,7 @@
 #include <troupe/io/open_connection.hpp>
 #include <troupe/io/server.hpp>
 
-#include "scenarios/listening.hpp"
+#include "scenarios/descriptors.hpp"
 #include "scenarios/support.hpp"
 
 #include <sys/resource.h>

@@ -5,7 +5,6 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "scenarios/echo.hpp"
-#include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 
 #include <fcntl.h>

@@ -4,7 +4,6 @@
 #include <troupe/runtime/task_group.hpp>
 #include <troupe/runtime/timeout.hpp>
 
-#include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 #include "support/random_numbers.hpp"
 

@@ -1,7 +1,7 @@
 // Children as actors.
 #include <troupe/io/subprocess_actor.hpp>
 
-#include "children.hpp"
+#include "scenarios/children.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;

@@ -17,7 +17,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,13 +51,6 @@ inline std::size_t open_descriptors() {
   ::closedir(directory);
   return count;
 }
-
-/// UndefinedBehaviorSanitizer opens descriptors to check addresses, and takes it for a finding that it gets none.
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool needs_descriptors_itself = true;
-#else
-inline constexpr bool needs_descriptors_itself = false;
-#endif
 
 /// Processor time of the whole process.
 inline duration processor_time() {

@@ -1,8 +1,8 @@
 // Listening: ten thousand connections that are open at once.
 #include <troupe/io/tcp.hpp>
 
+#include "scenarios/descriptors.hpp"
 #include "scenarios/echo.hpp"
-#include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 // Listening without descriptors left, and with a socket that accepts no more.
 #include <troupe/io/tcp.hpp>
 
+#include "scenarios/descriptors.hpp"
 #include "scenarios/listening.hpp"
 #include "scenarios/support.hpp"
 

@@ -6,7 +6,7 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/timeout.hpp>
 
-#include "scenarios/listening.hpp"
+#include "scenarios/descriptors.hpp"
 #include "scenarios/support.hpp"
 
 #include <array>
@@ -471,14 +471,9 @@ TEST_CASE(
 }
 
 TEST_CASE("without descriptors left a UDP socket says so") {
-  if (needs_descriptors_itself) {
-    WARN("skipped: this build cannot do without descriptors");
-    return;
-  }
+  if (skipped_without_descriptors()) return;
   auto body = []() -> coro<> {
-    const int probe = ::dup(0);
-    ::close(probe);
-    const descriptor_limit limit(static_cast<rlim_t>(probe));
+    const descriptor_limit limit(static_cast<rlim_t>(next_descriptor()));
     const std::system_error error = error_of([&] { io::udp_socket one(anywhere); });
     limit.lift();
     CHECK(error.code() == std::errc::too_many_files_open);
