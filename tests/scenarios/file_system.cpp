@@ -2,6 +2,7 @@
 #include <troupe/io/file_system.hpp>
 #include <troupe/runtime/task.hpp>
 
+#include "scenarios/files.hpp"
 #include "scenarios/support.hpp"
 
 #include <sys/resource.h>
@@ -16,28 +17,6 @@ using namespace troupe;
 using namespace troupe::testing;
 
 namespace {
-
-template <class Body>
-coro<> in_directory(Body body) {
-  io::temporary place = co_await io::temporary_directory();
-  co_await body(place.path());
-}
-void run_with_files(coro<> (*body)(std::string)) { run_scenario(in_directory(body)); }
-
-coro<std::error_code> error_of(coro<> doing, std::string* text = nullptr) {
-  try {
-    co_await std::move(doing);
-  } catch (const std::system_error& error) {
-    if (text != nullptr) *text = error.what();
-    co_return error.code();
-  }
-  co_return std::error_code();
-}
-
-template <class T>
-coro<> dropped(coro<T> doing) {
-  co_await std::move(doing);
-}
 
 /// No file may become longer than that, for a while.
 class file_size_limit {
