@@ -6,6 +6,7 @@
 #include <troupe/runtime/runtime.hpp>
 
 #include "io/stream_contract.hpp"
+#include "scenarios/tcp_ends.hpp"
 #include "support/catch.hpp"
 
 #include <netinet/in.h>
@@ -26,18 +27,6 @@ void run_in_real_time(coro<> body) {
   run_options options;
   options.handle_interrupt = false;
   troupe::run(std::move(body), options);
-}
-
-coro<ends> over_tcp(io::stream_options options) {
-  io::listening_socket listening(io::endpoint::loopback(0));
-  const io::endpoint there = listening.local();
-  const io::descriptor waiting = listening.release();
-  io::stream client = co_await io::open_connection(there, options);
-  // It is in the backlog now.
-  io::descriptor accepted(::accept4(waiting.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!accepted) throw std::runtime_error("nobody was there to accept");
-  co_return ends(std::move(client),
-                 io::make_stream(io::socket(std::move(accepted), there), options));
 }
 
 coro<ends> over_unix(io::stream_options options) {

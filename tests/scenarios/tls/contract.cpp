@@ -4,10 +4,10 @@
 #include "io/stream_contract.hpp"
 #include "io/tls/support.hpp"
 #include "scenarios/support.hpp"
+#include "scenarios/tcp_ends.hpp"
 
 #include <sys/socket.h>
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -16,20 +16,8 @@ using namespace troupe::testing::streams;
 
 namespace {
 
-coro<ends> plain(io::stream_options options) {
-  io::listening_socket listening(io::endpoint::loopback(0));
-  const io::endpoint there = listening.local();
-  const io::descriptor waiting = listening.release();
-  io::stream client = co_await io::open_connection(there, options);
-  // It is in the backlog now.
-  io::descriptor accepted(::accept4(waiting.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (!accepted) throw std::runtime_error("nobody was there to accept");
-  co_return ends(std::move(client),
-                 io::make_stream(io::socket(std::move(accepted), there), options));
-}
-
 coro<ends> over_tls(io::stream_options options) {
-  ends two = co_await plain(options);
+  ends two = co_await over_tcp(options);
   auto securing = testing::tls::secured(std::move(two.first), std::move(two.second));
   co_return co_await std::move(securing);
 }
@@ -101,7 +89,7 @@ TEST_CASE("a runtime that ends in the midst of TLS sessions and handshakes leave
         create_task(echo(std::move(two.second)));
         two.first.write(pattern(500'000, 2));  // goes with the stream, which goes now
       }
-      ends half = co_await plain({});
+      ends half = co_await over_tcp({});
       create_task([](io::stream of) -> coro<> {
         auto starting = io::start_tls(std::move(of), testing::tls::client_context(), "localhost");
         co_await std::move(starting);
