@@ -9,7 +9,6 @@
 #include "scenarios/support.hpp"
 #include "support/catch.hpp"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,39 +89,5 @@ inline coro<int> number_from(io::stream& from) {
   const std::string line = co_await from.read_line();
   co_return std::atoi(line.c_str());
 }
-
-/// A folder that goes with it.
-class scratch_folder {
- public:
-  scratch_folder() {
-    const char* const base = std::getenv("TMPDIR");
-    path_ = std::string(base != nullptr ? base : "/tmp") + "/troupe-test-XXXXXX";
-    REQUIRE(::mkdtemp(path_.data()) != nullptr);
-  }
-  ~scratch_folder() {
-    if (DIR* const folder = ::opendir(path_.c_str())) {
-      while (const dirent* const each = ::readdir(folder))
-        ::unlink((path_ + "/" + each->d_name).c_str());
-      ::closedir(folder);
-    }
-    ::rmdir(path_.c_str());
-  }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-
-  std::string file(const char* name) const { return path_ + "/" + name; }
-  const std::string& path() const noexcept { return path_; }
-  std::string write(const char* name, std::string_view text) const {
-    std::ofstream(file(name)) << text;
-    return file(name);
-  }
-  std::string read(const char* name) const {
-    std::ifstream from(file(name));
-    return {std::istreambuf_iterator<char>(from), {}};
-  }
-
- private:
-  std::string path_;
-};
 
 }  // namespace troupe::testing

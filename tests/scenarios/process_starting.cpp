@@ -1,6 +1,7 @@
 // How children are started, and what is said when they cannot be.
 #include "scenarios/children.hpp"
 #include "scenarios/descriptors.hpp"
+#include "scenarios/scratch.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

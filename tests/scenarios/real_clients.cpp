@@ -6,6 +6,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "scenarios/children.hpp"
+#include "scenarios/scratch.hpp"
 #include "scenarios/support.hpp"
 
 #include <string>

@@ -5,6 +5,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "scenarios/echo.hpp"
+#include "scenarios/scratch.hpp"
 #include "scenarios/support.hpp"
 
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
 using namespace troupe;
@@ -23,21 +23,9 @@ using namespace troupe::testing;
 
 namespace {
 
-/// A directory that goes with its test.
-struct scratch {
-  scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "troupe-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~scratch() { std::filesystem::remove_all(path); }
-  scratch(const scratch&) = delete;
-  scratch& operator=(const scratch&) = delete;
-  io::unix_endpoint socket(const char* name = "socket") const {
-    return io::unix_endpoint((path / name).string());
-  }
-  std::filesystem::path path;
-};
+io::unix_endpoint socket_in(const scratch_folder& folder, const char* name = "socket") {
+  return io::unix_endpoint(folder.file(name));
+}
 
 coro<> greet(io::stream client) {
   client.write("hello\n");
@@ -121,8 +109,8 @@ io::descriptor raw(int family, int type) { return io::descriptor(::socket(family
 TEST_CASE("the file of a Unix socket that nobody listens on is replaced",
           "[conformance][server-11]") {
   auto body = []() -> coro<> {
-    const scratch here;
-    const io::unix_endpoint where = here.socket();
+    const scratch_folder here;
+    const io::unix_endpoint where = socket_in(here);
     // What a server that was killed leaves behind.
     {
       const io::descriptor dead = raw(AF_UNIX, SOCK_STREAM);
@@ -146,18 +134,15 @@ TEST_CASE("the file of a Unix socket that nobody listens on is replaced",
 }
 
 TEST_CASE("a file that is no socket is left alone", "[conformance][server-11]") {
-  const scratch here;
-  const io::unix_endpoint where = here.socket();
-  {
-    std::ofstream(where.name()) << "precious";
-  }
+  const scratch_folder here;
+  const io::unix_endpoint where = socket_in(here);
+  here.write("socket", "precious");
   CHECK(code_of_listening(where) == std::errc::address_in_use);
-  std::string content;
-  std::ifstream(where.name()) >> content;
-  CHECK(content == "precious");
-  std::filesystem::create_directory(here.path / "directory");
-  CHECK(code_of_listening(here.socket("directory")) == std::errc::address_in_use);
-  CHECK(code_of_listening(here.socket("missing/socket")) == std::errc::no_such_file_or_directory);
+  CHECK(here.read("socket") == "precious");
+  std::filesystem::create_directory(here.file("directory"));
+  CHECK(code_of_listening(socket_in(here, "directory")) == std::errc::address_in_use);
+  CHECK(code_of_listening(socket_in(here, "missing/socket")) ==
+        std::errc::no_such_file_or_directory);
 }
 
 TEST_CASE("only stream sockets that listen can be handed over", "[conformance][server-11]") {
@@ -199,8 +184,8 @@ TEST_CASE(
 
 TEST_CASE("a server whose file another has replaced leaves that one") {
   auto body = []() -> coro<> {
-    const scratch here;
-    const io::unix_endpoint where = here.socket();
+    const scratch_folder here;
+    const io::unix_endpoint where = socket_in(here);
     io::server first = io::start_server(greet, where);
     std::filesystem::remove(where.name());
     io::server second = io::start_server(greet, where);
@@ -228,8 +213,8 @@ TEST_CASE("an abstract name needs no file") {
 
 TEST_CASE("who connects to a Unix socket with a full backlog waits, and may give up") {
   auto body = []() -> coro<> {
-    const scratch here;
-    const io::unix_endpoint where = here.socket();
+    const scratch_folder here;
+    const io::unix_endpoint where = socket_in(here);
     io::server_options options;
     options.listen.backlog = 1;
     options.start_serving = false;
@@ -305,10 +290,10 @@ TEST_CASE("a listener actor and its connections work over a Unix socket as well"
     }
   };
   auto body = []() -> coro<> {
-    const scratch here;
-    auto owner = spawn<greeter>(io::listening_socket(here.socket()));
-    io::stream client = co_await io::open_connection(here.socket());
-    CHECK(client.peer_name() == here.socket().text());
+    const scratch_folder here;
+    auto owner = spawn<greeter>(io::listening_socket(socket_in(here)));
+    io::stream client = co_await io::open_connection(socket_in(here));
+    CHECK(client.peer_name() == socket_in(here).text());
     client.write("hello\n");
     client.write_eof();
     const io::bytes got = co_await client.read_all();
@@ -316,7 +301,7 @@ TEST_CASE("a listener actor and its connections work over a Unix socket as well"
     const auto end = owner.stopped();
     owner.stop();
     static_cast<void>(co_await end);
-    CHECK_FALSE(std::filesystem::exists(here.socket().name()));
+    CHECK_FALSE(std::filesystem::exists(socket_in(here).name()));
   };
   run_scenario(body());
 }

@@ -2,6 +2,7 @@
 #include <troupe/io/open_connection.hpp>
 
 #include "io/tls/support.hpp"
+#include "scenarios/scratch.hpp"
 #include "scenarios/support.hpp"
 
 #include <fcntl.h>
@@ -10,8 +11,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <cstdio>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,29 +31,12 @@ bool installed(const std::string& program) {
   return false;
 }
 
-/// A folder with the certificates, for those who want files.
-class files {
- public:
-  files() {
-    REQUIRE(::mkdtemp(folder_) != nullptr);
-    write("ca.pem", tls::authority().certificate);
-    write("cert.pem", tls::server_certificate().certificate);
-    write("key.pem", tls::server_certificate().key);
-  }
-  ~files() {
-    for (const char* const name : {"ca.pem", "cert.pem", "key.pem"})
-      std::remove(path(name).c_str());
-    ::rmdir(folder_);
-  }
-  files(const files&) = delete;
-  files& operator=(const files&) = delete;
-  std::string path(const std::string& name) const { return std::string(folder_) + "/" + name; }
-
- private:
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream(path(name)) << text;
-  }
-  char folder_[32] = "/tmp/troupe-tls-XXXXXX";
+/// The certificates, for those who want files: where these are.
+struct files {
+  scratch_folder folder;
+  std::string authority = folder.write("ca.pem", tls::authority().certificate);
+  std::string certificate = folder.write("cert.pem", tls::server_certificate().certificate);
+  std::string key = folder.write("key.pem", tls::server_certificate().key);
 };
 
 /// A program with its input and output (standard error with it) in our hands. Killed and reaped when this goes.
@@ -180,8 +162,8 @@ TEST_CASE("openssl s_client speaks with our TLS server") {
       port at;
       auto serving = create_task(echo_lines(at));
       child client({"openssl", "s_client", "-connect", "127.0.0.1:" + at.number(), "-CAfile",
-                    with.path("ca.pem"), "-servername", "localhost", "-verify_hostname",
-                    "localhost", "-verify_return_error", "-quiet", "-no_ign_eof", version});
+                    with.authority, "-servername", "localhost", "-verify_hostname", "localhost",
+                    "-verify_return_error", "-quiet", "-no_ign_eof", version});
       client.say("hello\n");
       co_await client.until("you said hello\n");
       client.end_input();
@@ -201,8 +183,8 @@ TEST_CASE("our TLS client speaks with openssl s_server") {
   struct scene {
     static coro<> run(std::string version) {
       const files with;
-      child server({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", with.path("cert.pem"),
-                    "-key", with.path("key.pem"), "-rev", "-naccept", "1", version});
+      child server({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", with.certificate,
+                    "-key", with.key, "-rev", "-naccept", "1", version});
       co_await server.until("ACCEPT 127.0.0.1:");
       co_await server.until("\n");
       const io::endpoint there =
@@ -245,7 +227,7 @@ TEST_CASE("curl reads from our TLS server, and refuses it without the authority"
       const std::size_t size = 2'000'000;
       auto serving = create_task(answer(at, size));
       const std::string url = "https://localhost:" + at.number() + "/large";
-      child client({"curl", "-sS", "--noproxy", "*", "--http1.1", "--cacert", with.path("ca.pem"),
+      child client({"curl", "-sS", "--noproxy", "*", "--http1.1", "--cacert", with.authority,
                     "--resolve", "localhost:" + at.number() + ":127.0.0.1", url});
       int status = co_await client.status();
       CHECK(status == 0);
@@ -285,7 +267,7 @@ async def main(port, authority):
     print('all is well')
 asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
 )",
-                    at.number(), with.path("ca.pem")});
+                    at.number(), with.authority});
       const int status = co_await client.status();
       INFO(client.said());
       CHECK(status == 0);
@@ -311,7 +293,7 @@ async def main(certificate, key):
     await over.wait()
 asyncio.run(main(sys.argv[1], sys.argv[2]))
 )",
-                    with.path("cert.pem"), with.path("key.pem")});
+                    with.certificate, with.key});
       co_await server.until("\n");
       const io::endpoint there = io::endpoint::loopback(number_after(server.said(), "port "));
       auto connecting = io::connect_tls(there, "localhost", tls::client_context());
