@@ -6,7 +6,7 @@
 #include <troupe/io/lines.hpp>
 #include <troupe/io/memory.hpp>
 
-#include "io/odd_transports.hpp"
+#include "io/connections.hpp"
 #include "scenarios/support.hpp"
 #include "support/catch.hpp"
 #include "support/random_numbers.hpp"
@@ -21,13 +21,6 @@ using namespace troupe;
 using namespace troupe::testing;
 
 namespace {
-
-using wrapper = std::unique_ptr<io::transport> (*)(std::unique_ptr<io::transport>);
-
-std::unique_ptr<io::transport> as_it_is(std::unique_ptr<io::transport> below) { return below; }
-std::unique_ptr<io::transport> a_byte_at_a_time(std::unique_ptr<io::transport> below) {
-  return std::make_unique<torn>(std::move(below), 1);
-}
 
 /// What an owner of frames heard, in order: contents, "?reason", "(end)", "+frames drained", "#reason closed".
 struct heard_of_frames {
@@ -75,6 +68,12 @@ struct framed_ends {
         connection(spawn<io::framed_connection<C>>(wrap(std::move(both.first)), owner,
                                                    std::move(how), options)) {}
 
+  /// Grants credit for so many frames, and time for what comes of it.
+  coro<> grant(std::size_t frames) {
+    connection.tell(typename messages::demand{frames});
+    return settle();
+  }
+
   std::shared_ptr<heard_of_frames> shared = std::make_shared<heard_of_frames>();
   heard_of_frames& heard = *shared;
   io::stream peer;
@@ -86,71 +85,45 @@ using of_lines = io::frames<std::string>;
 using of_bytes = io::frames<io::bytes>;
 using strings = std::vector<std::string>;
 
-coro<> settle() { co_await sleep(1s); }
-
-coro<std::string> all_of(io::stream& from) {
-  std::string text;
-  try {
-    for (;;) {
-      const io::bytes some = co_await from.read_some();
-      if (some.empty()) co_return text;
-      text += some.text();
-    }
-  } catch (const std::system_error& error) {
-    text += "!" + error.code().message();
-  }
-  co_return text;
-}
-
-const std::string reset = "!" + std::make_error_code(std::errc::connection_reset).message();
 std::string bad(io::frame_errc of) { return "?" + make_error_code(of).message(); }
 
 }  // namespace
 
 TEST_CASE("a connection of frames gives out as many frames as it has credit for") {
-  for (const wrapper wrap : {as_it_is, a_byte_at_a_time}) {
-    testing::run([](wrapper how) -> coro<> {
-      framed_ends<io::lines> on({}, how);
-      on.peer.write("one\ntwo\r\n\nfour\nfive");
-      co_await settle();
-      CHECK(on.heard.all.empty());
-      on.connection.tell(of_lines::demand{2});
-      co_await settle();
-      CHECK(on.heard.all == strings{"one", "two"});
-      on.connection.tell(of_lines::demand{1});
-      co_await settle();
-      CHECK(on.heard.all == strings{"one", "two", ""});
-      on.connection.tell(of_lines::demand{SIZE_MAX});
-      on.connection.tell(of_lines::demand{SIZE_MAX});
-      co_await settle();
-      CHECK(on.heard.all == strings{"one", "two", "", "four"});
-      on.peer.write(" and more\n");
-      co_await settle();
-      CHECK(on.heard.all.back() == "five and more");
-    }(wrap));
-  }
+  play([](wrapper wrap) -> coro<> {
+    framed_ends<io::lines> on({}, wrap);
+    on.peer.write("one\ntwo\r\n\nfour\nfive");
+    co_await settle();
+    CHECK(on.heard.all.empty());
+    co_await on.grant(2);
+    CHECK(on.heard.all == strings{"one", "two"});
+    co_await on.grant(1);
+    CHECK(on.heard.all == strings{"one", "two", ""});
+    on.connection.tell(of_lines::demand{SIZE_MAX});
+    co_await on.grant(SIZE_MAX);
+    CHECK(on.heard.all == strings{"one", "two", "", "four"});
+    on.peer.write(" and more\n");
+    co_await settle();
+    CHECK(on.heard.all.back() == "five and more");
+  });
 }
 
 TEST_CASE("a connection of frames ends after all frames, and keeps those there is no credit for") {
-  for (const wrapper wrap : {as_it_is, a_byte_at_a_time}) {
-    testing::run([](wrapper how) -> coro<> {
-      framed_ends<io::lines> on({}, how);
-      on.connection.tell(of_lines::demand{1});
-      on.connection.tell(io::write_eof{});
-      on.peer.write("one\ntwo\nlast");
-      on.peer.write_eof();
-      co_await settle();
-      // Both sides have ended, but two frames wait for credit.
-      CHECK(on.heard.all == strings{"one"});
-      on.connection.tell(of_lines::demand{1});
-      co_await settle();
-      CHECK(on.heard.all == strings{"one", "two"});
-      on.connection.tell(of_lines::demand{1});
-      co_await settle();
-      CHECK(on.heard.all == strings{"one", "two", "last", "(end)", "#"});
-      CHECK_FALSE(on.heard.reason);
-    }(wrap));
-  }
+  play([](wrapper wrap) -> coro<> {
+    framed_ends<io::lines> on({}, wrap);
+    on.connection.tell(of_lines::demand{1});
+    on.connection.tell(io::write_eof{});
+    on.peer.write("one\ntwo\nlast");
+    on.peer.write_eof();
+    co_await settle();
+    // Both sides have ended, but two frames wait for credit.
+    CHECK(on.heard.all == strings{"one"});
+    co_await on.grant(1);
+    CHECK(on.heard.all == strings{"one", "two"});
+    co_await on.grant(1);
+    CHECK(on.heard.all == strings{"one", "two", "last", "(end)", "#"});
+    CHECK_FALSE(on.heard.reason);
+  });
 }
 
 TEST_CASE("an end of data inside a frame is told without credit, and writing goes on") {
@@ -178,8 +151,7 @@ TEST_CASE("a frame that is too long costs one of credit and little memory, and o
     on.peer.write(std::string(200'000, 'x') + "\none\ntwo\n");
     co_await settle();
     CHECK(on.heard.all == strings{bad(io::frame_errc::too_long), "one"});
-    on.connection.tell(of_lines::demand{1});
-    co_await settle();
+    co_await on.grant(1);
     CHECK(on.heard.all.back() == "two");
   }());
 }
@@ -193,7 +165,7 @@ TEST_CASE("behind a length that cannot be the connection ends, and resets the pe
     CHECK(on.heard.all == strings{"#"});
     CHECK(on.heard.reason == io::frame_errc::too_long);
     const std::string got = co_await all_of(on.peer);
-    CHECK(got == reset);
+    CHECK(got == was_reset());
   }());
 }
 
@@ -263,40 +235,37 @@ TEST_CASE(
 }
 
 TEST_CASE("random frames go to a connection and back the same, however they are torn") {
-  for (const wrapper wrap : {as_it_is, a_byte_at_a_time}) {
-    testing::run([](wrapper how) -> coro<> {
-      random_numbers random(5);
-      framed_ends<io::length_prefixed> on({}, how, {}, 500);
-      on.connection.tell(of_bytes::demand{SIZE_MAX});
-      strings sent;
-      auto reading = create_task(all_of(on.peer));
-      std::string expected;
-      for (int count = 0; count < 100; ++count) {
-        std::string content(random.below(count % 10 == 0 ? 5000 : 50), ' ');
-        for (char& each : content) each = static_cast<char>(random.next());
-        sent.push_back(content);
-        io::length_prefixed codec;
-        std::string whole;
-        const io::encoded made = codec.encode(std::string_view(content));
-        for (const std::string_view part : made.parts()) whole += part;
-        on.peer.write(whole);
-        co_await on.peer.drain();
-        expected += whole;
-        co_await on.connection.ask(of_bytes::write(io::bytes(content)), infinite);
-      }
-      on.peer.write_eof();
-      co_await settle();
-      on.connection.tell(io::close{});
-      const std::string got = co_await reading;
-      CHECK(same(got, expected));
-      strings received;
-      for (const std::string& each : on.heard.all)
-        if (received.size() < sent.size() && each == sent[received.size()])
-          received.push_back(each);
-      CHECK(received.size() == sent.size());
-      CHECK(on.heard.frames == sent.size());
-    }(wrap));
-  }
+  play([](wrapper wrap) -> coro<> {
+    random_numbers random(5);
+    framed_ends<io::length_prefixed> on({}, wrap, {}, 500);
+    on.connection.tell(of_bytes::demand{SIZE_MAX});
+    strings sent;
+    auto reading = create_task(all_of(on.peer));
+    std::string expected;
+    for (int count = 0; count < 100; ++count) {
+      std::string content(random.below(count % 10 == 0 ? 5000 : 50), ' ');
+      for (char& each : content) each = static_cast<char>(random.next());
+      sent.push_back(content);
+      io::length_prefixed codec;
+      std::string whole;
+      const io::encoded made = codec.encode(std::string_view(content));
+      for (const std::string_view part : made.parts()) whole += part;
+      on.peer.write(whole);
+      co_await on.peer.drain();
+      expected += whole;
+      co_await on.connection.ask(of_bytes::write(io::bytes(content)), infinite);
+    }
+    on.peer.write_eof();
+    co_await settle();
+    on.connection.tell(io::close{});
+    const std::string got = co_await reading;
+    CHECK(same(got, expected));
+    strings received;
+    for (const std::string& each : on.heard.all)
+      if (received.size() < sent.size() && each == sent[received.size()]) received.push_back(each);
+    CHECK(received.size() == sent.size());
+    CHECK(on.heard.frames == sent.size());
+  });
 }
 
 namespace {

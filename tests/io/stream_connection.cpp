@@ -4,7 +4,7 @@
 #include <troupe/io/connection.hpp>
 #include <troupe/io/memory.hpp>
 
-#include "io/odd_transports.hpp"
+#include "io/connections.hpp"
 #include "scenarios/support.hpp"
 #include "support/catch.hpp"
 
@@ -18,19 +18,6 @@ using namespace troupe;
 using namespace troupe::testing;
 
 namespace {
-
-using wrapper = std::unique_ptr<io::transport> (*)(std::unique_ptr<io::transport>);
-
-std::unique_ptr<io::transport> as_it_is(std::unique_ptr<io::transport> below) { return below; }
-std::unique_ptr<io::transport> without_foreknowledge(std::unique_ptr<io::transport> below) {
-  return std::make_unique<opaque>(std::move(below));
-}
-std::unique_ptr<io::transport> a_byte_at_a_time(std::unique_ptr<io::transport> below) {
-  return std::make_unique<torn>(std::move(below), 1);
-}
-std::unique_ptr<io::transport> too_early(std::unique_ptr<io::transport> below) {
-  return std::make_unique<late>(std::move(below));
-}
 
 /// A connection whose owner remembers, and the stream at the other end.
 struct pair_of_ends {
@@ -49,31 +36,6 @@ struct pair_of_ends {
   actor_ref<recorder::protocol_type> owner;
   connection_ref connection;
 };
-
-/// Time for all that can happen: `late` takes some.
-coro<> settle() { co_await sleep(1s); }
-
-coro<std::string> all_of(io::stream& from) {
-  std::string text;
-  try {
-    for (;;) {
-      const io::bytes some = co_await from.read_some();
-      if (some.empty()) co_return text;
-      text += some.text();
-    }
-  } catch (const std::system_error& error) {
-    text += "!" + error.code().message();
-  }
-  co_return text;
-}
-
-/// Runs the scene over each kind of transport.
-void play(coro<> (*scene)(wrapper)) {
-  for (const wrapper wrap : {as_it_is, without_foreknowledge, a_byte_at_a_time, too_early})
-    testing::run(scene(wrap));
-}
-
-const std::string was_reset = "!" + std::make_error_code(std::errc::connection_reset).message();
 
 }  // namespace
 
@@ -218,7 +180,7 @@ TEST_CASE("over any transport a close that the peer holds up ends with its time 
     CHECK(on.pages.closings == 1);
     CHECK(on.pages.reason == std::errc::timed_out);
     const std::string got = co_await all_of(on.peer);
-    CHECK(got.ends_with(was_reset));
+    CHECK(got.ends_with(was_reset()));
   });
 }
 
@@ -250,7 +212,7 @@ TEST_CASE("over any transport a write that is told beyond the window ends the co
     co_await on.pages.until_closed();
     CHECK(on.pages.reason == std::errc::no_buffer_space);
     const std::string got = co_await all_of(on.peer);
-    CHECK(got.ends_with(was_reset));
+    CHECK(got.ends_with(was_reset()));
   });
 }
 
@@ -345,21 +307,16 @@ TEST_CASE("a connection that is full of everything stops with its loop, and says
 namespace {
 
 /// Has a farewell to send, for which there is no room before a while has passed; or ever.
-class with_farewell final : public io::transport {
+class with_farewell final : public opaque {
  public:
   with_farewell(std::unique_ptr<io::transport> below, duration takes)
-      : below_(std::move(below)), takes_(takes) {}
+      : opaque(std::move(below)), takes_(takes) {}
   ~with_farewell() override { notice_.cancel(); }
 
   void attach(io::transport::listener& told) override {
     told_ = &told;
-    below_->attach(told);
+    below().attach(told);
   }
-  io::transfer read(std::span<std::byte> into) noexcept override { return below_->read(into); }
-  io::transfer write(std::span<const std::span<const std::byte>> parts) noexcept override {
-    return below_->write(parts);
-  }
-  std::error_code end_writing() noexcept override { return below_->end_writing(); }
   bool finish() noexcept override {
     if (!std::exchange(asked_, true) && takes_ != infinite) {
       notice_ = loop::current()->call_later(takes_, [this] {
@@ -369,12 +326,8 @@ class with_farewell final : public io::transport {
     }
     return said_;
   }
-  void close(bool reset) noexcept override { below_->close(reset); }
-  std::string local_name() const override { return below_->local_name(); }
-  std::string peer_name() const override { return below_->peer_name(); }
 
  private:
-  std::unique_ptr<io::transport> below_;
   io::transport::listener* told_ = nullptr;
   timer_handle notice_;
   duration takes_;
