@@ -56,6 +56,14 @@ coro<std::vector<io::endpoint>> resolve_slowly(std::string host) {
   return io::internal::resolve_with(&ask_slowly, std::move(host), 80, {});
 }
 
+/// Is cancelled while the resolver, asked for the first time, does not answer.
+coro<> give_up_a_look_up() {
+  auto looking = create_task(resolve_slowly("example.org"));
+  co_await poll_until([] { return slow->count_asked() == 1; });
+  looking.cancel();
+  CHECK_THROWS_AS(co_await looking, cancelled);
+}
+
 /// A fresh one per test: threads of an earlier test may still look at theirs.
 class with_slow_resolver {
  public:
@@ -111,10 +119,7 @@ TEST_CASE("the port of a service is found by the system's resolver") {
 TEST_CASE("who is cancelled does not wait for a slow resolver") {
   with_slow_resolver resolver;
   auto body = []() -> coro<> {
-    auto looking = create_task(resolve_slowly("example.org"));
-    co_await poll_until([] { return slow->count_asked() == 1; });
-    looking.cancel();
-    CHECK_THROWS_AS(co_await looking, cancelled);
+    co_await give_up_a_look_up();
     CHECK_THROWS_AS(co_await timeout(1ms, resolve_slowly("example.org")), timeout_error);
   };
   run_scenario(body());
@@ -123,10 +128,7 @@ TEST_CASE("who is cancelled does not wait for a slow resolver") {
 TEST_CASE("what a resolver finds after a cancellation is dropped, and the next look-up works") {
   with_slow_resolver resolver;
   auto body = []() -> coro<> {
-    auto looking = create_task(resolve_slowly("example.org"));
-    co_await poll_until([] { return slow->count_asked() == 1; });
-    looking.cancel();
-    CHECK_THROWS_AS(co_await looking, cancelled);
+    co_await give_up_a_look_up();
     slow->let_go();
     const auto found = co_await resolve_slowly("example.org");
     CHECK(found == std::vector{io::endpoint("10.0.0.1", 80)});
