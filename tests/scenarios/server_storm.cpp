@@ -1,8 +1,7 @@
 // A server under clients who do anything, and that is asked for anything meanwhile: nobody is forgotten, nothing is leaked.
 #include <troupe/io/open_connection.hpp>
 #include <troupe/io/server.hpp>
-#include <troupe/runtime/task_group.hpp>
-#include <troupe/runtime/timeout.hpp>
+#include <troupe/runtime/task.hpp>
 
 #include "scenarios/support.hpp"
 #include "support/random_numbers.hpp"
@@ -85,7 +84,8 @@ coro<> storm(unsigned seed, io::when_full full) {
     return serve_somehow(std::move(client), all, random.below(5));
   };
   io::server serving = io::start_server(handler, io::endpoint::loopback(0), options);
-  for (int round = 0; round < 30; ++round) {
+  // How many are served in a round depends on who is quicker, so there are as many rounds as it takes.
+  for (int round = 0; round < 30 || all.begun <= 100; ++round) {
     std::vector<task<>> visitors;
     for (int index = 0; index < 20; ++index)
       visitors.push_back(create_task(visit_somehow(serving.local(), random.below(5))));
@@ -103,22 +103,19 @@ coro<> storm(unsigned seed, io::when_full full) {
       default:
         break;
     }
-    // Who is left would wait for an answer that no handler gives.
-    co_await sleep(20ms);
-    serving.abort_clients();
+    // Each way to serve lets each way to visit end.
     for (const auto& each : visitors) {
       try {
-        co_await timeout(1ms, each);
+        co_await each;
       } catch (const cancelled&) {
-      } catch (const timeout_error&) {
       }
     }
+    serving.abort_clients();  // whose handlers are not over yet
     CHECK(serving.connections() <= 8);
   }
   co_await serving.shutdown(10ms);
   CHECK(serving.connections() == 0);
   CHECK(all.begun == all.over);
-  CHECK(all.begun > 100);
 }
 
 }  // namespace
