@@ -2,6 +2,7 @@
 #include <troupe/io/tcp.hpp>
 
 #include "scenarios/descriptors.hpp"
+#include "scenarios/full_port.hpp"
 #include "scenarios/support.hpp"
 
 using namespace troupe;
@@ -28,29 +29,6 @@ coro<outcome_of_connecting> try_to_connect(io::endpoint where) {
   }
   co_return result;
 }
-
-/// A listening socket whose backlog is full: the system leaves whoever connects waiting.
-class busy_port {
- public:
-  busy_port() {
-    io::listening_socket listening(io::endpoint::loopback(0), {.backlog = 0});
-    port_ = listening.local().port();
-    listening_ = listening.release();
-    // The system lets one or two more in than it was told; the first that waits shows that it is full.
-    for (int index = 0; index < 8; ++index) {
-      io::descriptor each(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      const sockaddr_in address = loopback_address(port_);
-      ::connect(each.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-      callers_.push_back(std::move(each));
-    }
-  }
-  std::uint16_t port() const noexcept { return port_; }
-
- private:
-  io::descriptor listening_;
-  std::vector<io::descriptor> callers_;
-  std::uint16_t port_ = 0;
-};
 
 }  // namespace
 
@@ -147,9 +125,9 @@ TEST_CASE("an address that can never be connected to is an error") {
 
 TEST_CASE("cancelling a connect closes its socket") {
   auto body = []() -> coro<> {
-    const busy_port port;
+    const full_port port;
     const std::size_t before = open_descriptors();
-    auto connecting = create_task(try_to_connect(io::endpoint::loopback(port.port())));
+    auto connecting = create_task(try_to_connect(port.where()));
     co_await turns();
     CHECK_FALSE(connecting.done());
     CHECK(open_descriptors() == before + 1);
@@ -162,11 +140,11 @@ TEST_CASE("cancelling a connect closes its socket") {
 }
 
 TEST_CASE("a connect that waits when the program ends is cancelled") {
-  auto body = [](const busy_port& port) -> coro<> {
-    create_task(try_to_connect(io::endpoint::loopback(port.port())));
+  auto body = [](const full_port& port) -> coro<> {
+    create_task(try_to_connect(port.where()));
     co_await turns();
   };
-  const busy_port port;
+  const full_port port;
   run_scenario(body(port));
 }
 

@@ -5,6 +5,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "scenarios/descriptors.hpp"
+#include "scenarios/full_port.hpp"
 #include "scenarios/support.hpp"
 
 #include <type_traits>
@@ -39,28 +40,6 @@ coro<outcome> outcome_of(coro<T> connecting) {
   }
   co_return result;
 }
-
-/// A listening socket whose backlog is full: the system leaves whoever connects waiting.
-class full_port {
- public:
-  full_port() {
-    io::listening_socket listening(io::endpoint::loopback(0), {.backlog = 0});
-    where_ = listening.local();
-    listening_ = listening.release();
-    for (int index = 0; index < 8; ++index) {
-      io::descriptor each(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-      const sockaddr_in address = loopback_address(where_.port());
-      ::connect(each.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-      callers_.push_back(std::move(each));
-    }
-  }
-  const io::endpoint& where() const noexcept { return where_; }
-
- private:
-  io::descriptor listening_;
-  io::endpoint where_;
-  std::vector<io::descriptor> callers_;
-};
 
 int option(int socket, int level, int name) {
   int value = -1;
