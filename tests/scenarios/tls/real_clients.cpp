@@ -2,14 +2,11 @@
 #include <troupe/io/open_connection.hpp>
 
 #include "io/tls/support.hpp"
+#include "scenarios/programs.hpp"
 #include "scenarios/scratch.hpp"
 #include "scenarios/support.hpp"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include <string>
 #include <utility>
@@ -20,17 +17,6 @@ using namespace troupe::testing;
 
 namespace {
 
-bool installed(const std::string& program) {
-  const std::string path = ::getenv("PATH") != nullptr ? ::getenv("PATH") : "";
-  for (std::size_t at = 0; at <= path.size();) {
-    const std::size_t end = std::min(path.find(':', at), path.size());
-    if (::access((path.substr(at, end - at) + "/" + program).c_str(), X_OK) == 0) return true;
-    at = end + 1;
-  }
-  WARN(program << " is not installed: this scenario is left out");
-  return false;
-}
-
 /// The certificates, for those who want files: where these are.
 struct files {
   scratch_folder folder;
@@ -39,73 +25,10 @@ struct files {
   std::string key = folder.write("key.pem", tls::server_certificate().key);
 };
 
-/// A program with its input and output (standard error with it) in our hands. Killed and reaped when this goes.
-class child {
- public:
-  explicit child(std::vector<std::string> command) {
-    int to[2];
-    int from[2];
-    REQUIRE(::pipe2(to, O_CLOEXEC) == 0);
-    REQUIRE(::pipe2(from, O_CLOEXEC) == 0);
-    std::vector<char*> words;
-    for (std::string& each : command) words.push_back(each.data());
-    words.push_back(nullptr);
-    id_ = ::fork();
-    REQUIRE(id_ >= 0);
-    if (id_ == 0) {
-      ::dup2(to[0], 0);
-      ::dup2(from[1], 1);
-      ::dup2(from[1], 2);
-      ::execvp(words[0], words.data());
-      ::_exit(127);
-    }
-    ::close(to[0]);
-    ::close(from[1]);
-    to_ = io::descriptor(to[1]);
-    from_ = io::descriptor(from[0]);
-    REQUIRE(::fcntl(from_.get(), F_SETFL, O_NONBLOCK) == 0);
-  }
-  ~child() {
-    if (id_ <= 0) return;
-    ::kill(id_, SIGKILL);
-    ::waitpid(id_, nullptr, 0);
-  }
-  child(const child&) = delete;
-  child& operator=(const child&) = delete;
-
-  void say(std::string_view text) {
-    REQUIRE(::write(to_.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-  }
-  void end_input() { to_.close(); }
-  const std::string& said() const noexcept { return said_; }
-  /// Waits until it has said this, or ended.
-  coro<> until(std::string what) {
-    while (said_.find(what) == std::string::npos && listen()) co_await sleep(1ms);
-  }
-  coro<int> status() {
-    while (listen()) co_await sleep(1ms);
-    int status = 0;
-    while (::waitpid(id_, &status, WNOHANG) == 0) co_await sleep(1ms);
-    id_ = -1;
-    co_return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
- private:
-  /// Whether there may be more.
-  bool listen() {
-    char some[4096];
-    for (;;) {
-      const ssize_t got = ::read(from_.get(), some, sizeof some);
-      if (got > 0) said_.append(some, static_cast<std::size_t>(got));
-      if (got == 0) return false;
-      if (got < 0 && errno != EINTR) return errno == EAGAIN;
-    }
-  }
-  pid_t id_ = -1;
-  io::descriptor to_;
-  io::descriptor from_;
-  std::string said_;
-};
+/// Its errors are among what it says.
+program start(std::vector<std::string> command) {
+  return program(std::move(command), program::errors::to_output);
+}
 
 /// A port of ours to which one client comes.
 class port {
@@ -155,15 +78,16 @@ std::uint16_t number_after(const std::string& text, const std::string& mark) {
 }  // namespace
 
 TEST_CASE("openssl s_client speaks with our TLS server") {
-  if (!installed("openssl")) return;
+  if (lacks("openssl")) return;
   struct scene {
     static coro<> run(std::string version) {
       const files with;
       port at;
       auto serving = create_task(echo_lines(at));
-      child client({"openssl", "s_client", "-connect", "127.0.0.1:" + at.number(), "-CAfile",
-                    with.authority, "-servername", "localhost", "-verify_hostname", "localhost",
-                    "-verify_return_error", "-quiet", "-no_ign_eof", version});
+      program client =
+          start({"openssl", "s_client", "-connect", "127.0.0.1:" + at.number(), "-CAfile",
+                 with.authority, "-servername", "localhost", "-verify_hostname", "localhost",
+                 "-verify_return_error", "-quiet", "-no_ign_eof", version});
       client.say("hello\n");
       co_await client.until("you said hello\n");
       client.end_input();
@@ -179,12 +103,13 @@ TEST_CASE("openssl s_client speaks with our TLS server") {
 }
 
 TEST_CASE("our TLS client speaks with openssl s_server") {
-  if (!installed("openssl")) return;
+  if (lacks("openssl")) return;
   struct scene {
     static coro<> run(std::string version) {
       const files with;
-      child server({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", with.certificate,
-                    "-key", with.key, "-rev", "-naccept", "1", version});
+      program server =
+          start({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", with.certificate, "-key",
+                 with.key, "-rev", "-naccept", "1", version});
       co_await server.until("ACCEPT 127.0.0.1:");
       co_await server.until("\n");
       const io::endpoint there =
@@ -209,7 +134,7 @@ TEST_CASE("our TLS client speaks with openssl s_server") {
 }
 
 TEST_CASE("curl reads from our TLS server, and refuses it without the authority") {
-  if (!installed("curl")) return;
+  if (lacks("curl")) return;
   struct scene {
     static coro<> answer(port& at, std::size_t size) {
       io::stream peer = co_await accept_over_tls(at);
@@ -227,16 +152,17 @@ TEST_CASE("curl reads from our TLS server, and refuses it without the authority"
       const std::size_t size = 2'000'000;
       auto serving = create_task(answer(at, size));
       const std::string url = "https://localhost:" + at.number() + "/large";
-      child client({"curl", "-sS", "--noproxy", "*", "--http1.1", "--cacert", with.authority,
-                    "--resolve", "localhost:" + at.number() + ":127.0.0.1", url});
+      program client =
+          start({"curl", "-sS", "--noproxy", "*", "--http1.1", "--cacert", with.authority,
+                 "--resolve", "localhost:" + at.number() + ":127.0.0.1", url});
       int status = co_await client.status();
       CHECK(status == 0);
       CHECK((client.said() == pattern(size)));
       co_await serving;
 
       auto refused = create_task(tls::ending_of(accept_over_tls(at)));
-      child distrustful({"curl", "-sS", "--noproxy", "*", "--resolve",
-                         "localhost:" + at.number() + ":127.0.0.1", url});
+      program distrustful = start({"curl", "-sS", "--noproxy", "*", "--resolve",
+                                   "localhost:" + at.number() + ":127.0.0.1", url});
       status = co_await distrustful.status();
       CHECK(status == 60);
       const tls::ending end = co_await refused;
@@ -247,13 +173,13 @@ TEST_CASE("curl reads from our TLS server, and refuses it without the authority"
 }
 
 TEST_CASE("Python's asyncio speaks TLS with our server and with our client") {
-  if (!installed("python3")) return;
+  if (lacks("python3")) return;
   struct scene {
     static coro<> with_our_server() {
       const files with;
       port at;
       auto serving = create_task(echo_lines(at));
-      child client({"python3", "-c", R"(
+      program client = start({"python3", "-c", R"(
 import asyncio, ssl, sys
 async def main(port, authority):
     context = ssl.create_default_context(cafile=authority)
@@ -267,7 +193,7 @@ async def main(port, authority):
     print('all is well')
 asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
 )",
-                    at.number(), with.authority});
+                              at.number(), with.authority});
       const int status = co_await client.status();
       INFO(client.said());
       CHECK(status == 0);
@@ -276,7 +202,7 @@ asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
     }
     static coro<> with_our_client() {
       const files with;
-      child server({"python3", "-c", R"(
+      program server = start({"python3", "-c", R"(
 import asyncio, ssl, sys
 async def main(certificate, key):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -293,7 +219,7 @@ async def main(certificate, key):
     await over.wait()
 asyncio.run(main(sys.argv[1], sys.argv[2]))
 )",
-                    with.certificate, with.key});
+                              with.certificate, with.key});
       co_await server.until("\n");
       const io::endpoint there = io::endpoint::loopback(number_after(server.said(), "port "));
       auto connecting = io::connect_tls(there, "localhost", tls::client_context());
