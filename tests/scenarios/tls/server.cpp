@@ -25,9 +25,15 @@ io::server start_secure_server() {
                           io::endpoint::loopback(0));
 }
 
-coro<io::stream> secure_client(const io::server& to) {
+/// Connects as the only one, and has been answered.
+coro<io::stream> first_client(const io::server& to) {
   auto connecting = io::connect_tls(to.local(), "localhost", tls::client_context());
-  co_return co_await std::move(connecting);
+  io::stream client = co_await std::move(connecting);
+  client.write("hello\n");
+  const std::string line = co_await client.read_line();
+  CHECK(line == "hello\n");
+  CHECK(to.connections() == 1);
+  co_return client;
 }
 
 }  // namespace
@@ -35,12 +41,8 @@ coro<io::stream> secure_client(const io::server& to) {
 TEST_CASE("a server over TLS closes its clients, and waits for the last") {
   auto body = []() -> coro<> {
     io::server serving = start_secure_server();
-    auto connecting = secure_client(serving);
+    auto connecting = first_client(serving);
     io::stream client = co_await std::move(connecting);
-    client.write("hello\n");
-    const std::string line = co_await client.read_line();
-    CHECK(line == "hello\n");
-    CHECK(serving.connections() == 1);
     serving.close();
     auto waiting = create_task(serving.wait_closed());
     co_await turns();
@@ -80,12 +82,8 @@ TEST_CASE("a stream that was handed on may begin TLS after its handler has ended
       }(std::move(client)));
     };
     io::server serving = io::start_server(handler, io::endpoint::loopback(0));
-    auto connecting = secure_client(serving);
+    auto connecting = first_client(serving);
     io::stream client = co_await std::move(connecting);
-    client.write("hello\n");
-    const std::string line = co_await client.read_line();
-    CHECK(line == "hello\n");
-    CHECK(serving.connections() == 1);
     serving.close();
     client.close();
     co_await serving.wait_closed();
