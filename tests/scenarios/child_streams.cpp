@@ -3,8 +3,9 @@
 #include <troupe/io/process.hpp>
 #include <troupe/runtime/to_thread.hpp>
 
-#include "children.hpp"
 #include "io/stream_contract.hpp"
+#include "scenarios/children.hpp"
+#include "scenarios/scratch.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>

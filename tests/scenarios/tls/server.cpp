@@ -122,11 +122,9 @@ TEST_CASE("a handler that begins TLS itself learns of the handshakes that fail")
     co_await poll_until([&] { return failed.size() == 1; });
     CHECK(failed[0].find("127.0.0.1:") == 0);
     CHECK(failed[0].find("plain") != std::string::npos);
-    auto connecting = secure_client(serving);
+    co_await poll_until([&] { return serving.connections() == 0; });
+    auto connecting = first_client(serving);
     io::stream client = co_await std::move(connecting);
-    client.write("hello\n");
-    const std::string line = co_await client.read_line();
-    CHECK(line == "hello\n");
     CHECK(failed.size() == 1);
   };
   run_scenario(body());
@@ -148,7 +146,7 @@ TEST_CASE("a file is sent into TLS in its place, and whole") {
     };
     io::server serving =
         io::start_server(io::over_tls(tls::server_context(), handler), io::endpoint::loopback(0));
-    auto connecting = secure_client(serving);
+    auto connecting = io::connect_tls(serving.local(), "localhost", tls::client_context());
     io::stream client = co_await std::move(connecting);
     const io::bytes got = co_await client.read_all();
     CHECK((got.text() == "here it comes\n" + content + "that was it\n"));
