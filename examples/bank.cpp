@@ -100,4 +100,4 @@ troupe::coro<int> amain() {
   co_return a == 40 && b == 80 ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

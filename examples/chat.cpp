@@ -117,4 +117,4 @@ troupe::coro<int> amain() {
   co_return end.failed() ? 1 : 0;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

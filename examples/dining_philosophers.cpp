@@ -94,4 +94,4 @@ troupe::coro<int> amain() {
   co_return with_deadlock == 4 && without == 50 ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

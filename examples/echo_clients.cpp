@@ -106,15 +106,15 @@ troupe::coro<int> run_clients(io::endpoint server) {
   co_return static_cast<std::size_t>(well) == wanted.count ? 0 : 1;
 }
 
+troupe::coro<int> amain(std::string port) {
+  const io::endpoint server = io::endpoint::parse("127.0.0.1:" + port);
+  co_return co_await run_clients(server);
+}
+
 int main(int argc, char** argv) {
   if (argc != 2) {
     std::fprintf(stderr, "usage: echo_clients PORT\n");
     return 2;
   }
-  try {
-    return troupe::run(run_clients(io::endpoint::parse(std::string("127.0.0.1:") + argv[1])));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "echo_clients: %s\n", error.what());
-    return 1;
-  }
+  return troupe::run_main(amain(argv[1]));
 }

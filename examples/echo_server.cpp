@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
-#include <system_error>
+#include <string>
 
 namespace io = troupe::io;
 
@@ -57,8 +57,8 @@ void start_server(io::listening_socket listening) {  // the tour starts one too
   troupe::spawn<server>(std::move(listening));
 }
 
-troupe::coro<int> amain(io::endpoint where) {
-  io::listening_socket listening(where);
+troupe::coro<int> amain(std::string port) {
+  io::listening_socket listening(io::endpoint::parse("127.0.0.1:" + port));
   std::printf("listening on port %u\n", static_cast<unsigned>(listening.local().port()));
   std::fflush(stdout);
   start_server(std::move(listening));
@@ -75,10 +75,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: echo_server [--port N]\n");
     return 2;
   }
-  try {
-    return troupe::run(amain(io::endpoint::parse(std::string("127.0.0.1:") + port)));
-  } catch (const std::exception& error) {  // a port in use, a port that is no number
-    std::fprintf(stderr, "echo_server: %s\n", error.what());
-    return 1;
-  }
+  return troupe::run_main(amain(port));  // says it when the port is in use, or is no number
 }

@@ -53,12 +53,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: echo_stream [--serve]\n");
     return 2;
   }
-  try {
-    return troupe::run(amain(serve));
-  } catch (const troupe::interrupted&) {  // Ctrl-C
-    return 130;
-  } catch (const std::exception& error) {  // a port in use
-    std::fprintf(stderr, "echo_stream: %s\n", error.what());
-    return 1;
-  }
+  return troupe::run_main(amain(serve));
 }

@@ -188,6 +188,6 @@ troupe::coro<int> fetch_all(std::vector<std::string> urls) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) return troupe::run(fetch_from_ourselves());
-  return troupe::run(fetch_all(std::vector<std::string>(argv + 1, argv + argc)));
+  if (argc < 2) return troupe::run_main(fetch_from_ourselves());
+  return troupe::run_main(fetch_all(std::vector<std::string>(argv + 1, argv + argc)));
 }

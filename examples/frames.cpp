@@ -106,4 +106,4 @@ troupe::coro<int> amain() {
   co_return right == 6 ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

@@ -38,4 +38,4 @@ troupe::coro<int> amain() {
   co_return 0;  // and what still runs is cancelled now
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

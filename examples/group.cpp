@@ -41,4 +41,4 @@ troupe::coro<int> amain() {
   co_return slow ? 1 : 0;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

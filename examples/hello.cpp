@@ -32,4 +32,4 @@ troupe::coro<int> amain() {
   co_return cents == 500 ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

@@ -90,4 +90,4 @@ troupe::coro<int> amain() {
   co_return counted.lines == lines&& counted.errors == lines / 12 ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

@@ -82,4 +82,4 @@ troupe::coro<int> amain() {
   co_return words == lines * 5 && most == 5 ? 0 : 1;  // four in the mailbox and one in hand
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,9 +27,9 @@ class display {
     progress();
   }
   void begun() { most_ = std::max(most_, ++running_); }
-  void ended(const std::string& who, bool well, const std::string& how) {
+  void ended(const std::string& who, const std::string& how) {
     --running_;
-    ++(well ? well_ : failed_);
+    ++(how == "done" ? well_ : failed_);
     line(who, how);
   }
   std::size_t well() const { return well_; }
@@ -53,30 +55,39 @@ class display {
 };
 
 // [command]
-/// Runs one command when there is room, and shows its lines as they come. Given up, by the time limit or otherwise, it takes the
-/// command with it: a process that goes ends its child.
+/// Runs one command when there is room, and shows its lines as they come. Its place is free when the command has ended, and no sooner:
+/// also one that took too long, or whose task was cancelled, is told to end and waited for.
 troupe::coro<> run_command(troupe::semaphore& room, display& shown, std::string name,
                            std::string command) {
-  co_await room.acquire();
+  const auto place = co_await room.scoped();
   shown.begun();
   std::string how;
-  bool well = false;
+  std::optional<io::process> child;
   auto run = [&]() -> troupe::coro<> {
-    io::process child = co_await io::subprocess_shell(
+    child = co_await io::subprocess_shell(
         command,
         {.input = io::stdio::null, .output = io::stdio::pipe, .errors = io::stdio::merged});
-    while (auto line = co_await child.output().next_line()) shown.line(name, *line);
-    const int code = co_await child.wait();
-    well = code == 0;
-    how = well ? "done" : "failed with " + std::to_string(code);
+    while (auto line = co_await child->output().next_line()) shown.line(name, *line);
+    const int code = co_await child->wait();
+    how = code == 0 ? "done" : "failed with " + std::to_string(code);
   };
+  std::exception_ptr given_up;
   try {
     co_await troupe::timeout(20s, run);
   } catch (const std::exception& error) {  // too late, too long a line, no such program
     how = error.what();
+  } catch (const troupe::cancelled&) {
+    how = "given up";
+    given_up = std::current_exception();
   }
-  shown.ended(name, well, how);
-  room.release();
+  if (child) {
+    auto stop = [&]() -> troupe::coro<> { co_await child->stop(); };  // nothing to do when it has
+    troupe::cancel_scope to_the_end;
+    to_the_end.set_shield(true);  // a cancellation waits for that
+    co_await to_the_end.run(stop);
+  }
+  shown.ended(name, how);
+  if (given_up) std::rethrow_exception(given_up);
 }
 
 troupe::coro<> run_all(std::vector<std::string> commands, display& shown) {
@@ -106,5 +117,5 @@ troupe::coro<int> amain(std::vector<std::string> commands) {
 }
 
 int main(int argc, char** argv) {
-  return troupe::run(amain(std::vector<std::string>(argv + 1, argv + argc)));
+  return troupe::run_main(amain(std::vector<std::string>(argv + 1, argv + argc)));
 }

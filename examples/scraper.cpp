@@ -94,4 +94,4 @@ troupe::coro<int> amain() {
   co_return all.pages().size() == site.size() + 1 && busy.most == 3 ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

@@ -62,4 +62,4 @@ troupe::coro<int> amain() {
   co_return well ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

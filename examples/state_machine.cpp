@@ -104,4 +104,4 @@ troupe::coro<int> amain() {
   co_return first == 1 && second == 2 && all == 2 ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

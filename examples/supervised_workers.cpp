@@ -88,4 +88,4 @@ troupe::coro<int> amain() {
   co_return by_ada == 1 && by_bob == 1 && why.failed() ? 0 : 1;
 }
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

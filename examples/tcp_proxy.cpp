@@ -76,9 +76,9 @@ troupe::coro<int> demonstrate() {
   co_return whole ? 0 : 1;
 }
 
-troupe::coro<int> serve(io::endpoint listen, io::endpoint target) {
-  io::server proxy = start_proxy(listen, target);
-  std::printf("from %s to %s\n", proxy.name().c_str(), target.text().c_str());
+troupe::coro<int> serve(std::string listen, std::string target) {
+  io::server proxy = start_proxy(io::endpoint::parse(listen), io::endpoint::parse(target));
+  std::printf("from %s to %s\n", proxy.name().c_str(), target.c_str());
   std::fflush(stdout);
   co_await proxy.serve_forever();
   co_return 0;
@@ -89,14 +89,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: tcp_proxy [LISTEN TARGET]\n");
     return 2;
   }
-  try {
-    return troupe::run(argc == 1
-                           ? demonstrate()
-                           : serve(io::endpoint::parse(argv[1]), io::endpoint::parse(argv[2])));
-  } catch (const troupe::interrupted&) {  // Ctrl-C
-    return 130;
-  } catch (const std::exception& error) {  // an address that is none, a port in use
-    std::fprintf(stderr, "tcp_proxy: %s\n", error.what());
-    return 1;
-  }
+  return troupe::run_main(argc == 1 ? demonstrate() : serve(argv[1], argv[2]));
 }

@@ -102,10 +102,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: udp_ping [server|client HOST:PORT]\n");
     return 2;
   }
-  try {
-    return troupe::run(argc == 1 ? both() : run_as(role == "server", argv[2]));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "udp_ping: %s\n", error.what());
-    return 1;
-  }
+  return troupe::run_main(argc == 1 ? both() : run_as(role == "server", argv[2]));
 }

@@ -54,4 +54,4 @@ troupe::coro<int> amain() {
 
 }  // namespace
 
-int main() { return troupe::run(amain()); }
+int main() { return troupe::run_main(amain()); }

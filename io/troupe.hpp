@@ -34,6 +34,7 @@
 #include <troupe/runtime/lock.hpp>
 #include <troupe/runtime/on.hpp>
 #include <troupe/runtime/queue.hpp>
+#include <troupe/runtime/run_main.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/semaphore.hpp>
 #include <troupe/runtime/shield.hpp>
