@@ -42,10 +42,10 @@ struct counts {
   int files = 1;
 };
 
+// [tail]
 using observer_protocol =
     troupe::protocol<io::tail_data, io::tail_restarted, io::tail_ended, io::signal_received>;
 
-// [tail]
 class observer : public troupe::actor<observer_protocol> {
  public:
   observer(std::string path, counts& into) : counts_(into) {

@@ -23,8 +23,10 @@ enum class when_full {
 struct server_options {
   stream_options stream = {};  ///< of each connection
   listen_options listen = {};  ///< where the server makes the socket
+  /// Each from its acceptance to its end, handshakes of TLS included, which may take `tls_options::handshake_timeout`.
   std::size_t most_connections = 10'000;
   when_full full = when_full::wait;
+  /// Sent plainly into the socket, before any handler: leave it empty behind `over_tls`, whose clients expect a handshake.
   std::string refusal = {};
   bool start_serving =
       true;  ///< or only at `server::start_serving`; who connects before waits in the backlog
@@ -90,8 +92,9 @@ server make_server(std::unique_ptr<client_server> handler, std::vector<listening
 ///     co_await serving.serve_forever();
 ///
 /// A handler is a coroutine, or a plain function, of an `io::stream`, or of an `io::socket`. It may be a closure with captures: it is kept
-/// until the last connection that it serves has ended. When it ends its stream goes, and so is closed. When it throws, that is reported
-/// and the connection closed; when it is cancelled, the connection is closed and nothing reported.
+/// until the last connection that it serves has ended. When it ends its stream goes, and so is closed. When it throws, the connection is
+/// closed and that is reported, unless it is the very error by which its stream was lost, in a read or in `drain`: that a peer resets is
+/// everyday. When it is cancelled, the connection is closed and nothing reported.
 /// `actor_per_connection` gives each to an actor. For several loops, start one on each, with `listen_options::reuse_port`.
 /// Life: a server that goes closes; connections live on until they end. It may be moved.
 /// Threads: its loop's.
@@ -118,7 +121,8 @@ class server {
   /// Cancel: leaves it as it is.
   coro<> wait_closed();
   /// Closes, lets the connections end by themselves within `grace`, and then ends them: streams are aborted and handlers cancelled.
-  /// Returns whether that was not necessary. Cancel: ends them at once.
+  /// Returns whether that was not necessary. Handlers are not told, so a client that waits for nothing but its own next request is
+  /// waited for too; docs/io.md shows how to let them know. Cancel: ends them at once.
   coro<bool> shutdown(duration grace);
 
   std::size_t connections() const noexcept;

@@ -192,7 +192,8 @@ class stream {
   /// Ends the stream now: what is unsent is dropped, and the peer sees a reset where there is such a thing.
   void abort() noexcept;
   bool is_closing() const noexcept;
-  /// Waits until it has ended, by `close`, `abort` or loss. Never longer than `close_timeout` after a `close`.
+  /// Waits until it has ended, by `close`, `abort` or loss. Never longer than `close_timeout` after a `close`. That the peer has gone or
+  /// has reset is noticed by reads, and by what is to be sent: while there is neither, this does not end.
   /// Errors: what the stream was lost by. Cancel: leaves the closing alone.
   internal::close_wait wait_closed() { return internal::close_wait(core()); }
 
