@@ -85,6 +85,7 @@ class frame_source {
  public:
   frame_source(frame_sink& told, std::unique_ptr<transport> wire,
                const connection_options& options);
+  frame_source(frame_sink& told, stream over, const connection_options& options);
   ~frame_source();
   void demand(std::size_t frames);
   void write(bytes&& chunk, reply_to<void>&& accepted);
@@ -104,6 +105,7 @@ class frame_source {
 ///     line_ = spawn<io::framed_connection<io::lines>>(io::make_transport(std::move(socket)), self());
 ///     line_.tell(chat::demand{16});
 ///
+/// Made of an `io::stream`, as `framed::release` gives it, it goes on where that was, as a `stream_connection` does.
 /// Life, Errors: as of `stream_connection`. A frame that cannot be, behind which nothing can be understood, ends it with the codec's error
 /// and resets the peer.
 /// Invariants: no more frames than credit; it holds at most one frame that has begun, and one read, besides what the owner has no
@@ -117,6 +119,13 @@ class framed_connection final : public actor<typename frames<typename C::frame>:
   framed_connection(std::unique_ptr<transport> wire, actor_ref<typename messages::events> owner,
                     C how = C(), connection_options options = {})
       : how_(std::move(how)), owner_(std::move(owner)), source_(*this, std::move(wire), options) {
+    if (!owner_)
+      throw std::invalid_argument(
+          "a connection needs an owner: somebody has to be told what comes");
+  }
+  framed_connection(stream over, actor_ref<typename messages::events> owner, C how = C(),
+                    connection_options options = {})
+      : how_(std::move(how)), owner_(std::move(owner)), source_(*this, std::move(over), options) {
     if (!owner_)
       throw std::invalid_argument(
           "a connection needs an owner: somebody has to be told what comes");

@@ -377,6 +377,8 @@ void stream_core::abort() noexcept {
 }
 
 stream::pieces stream_core::take_apart() {
+  troupe::expects(home_ == nullptr || home_ == loop::current(),
+                  "a stream was taken apart on another loop than its own");
   const char* const why = closing_ || lost_        ? "has been closed or lost"
                           : ended_ || write_ended_ ? "has ended in one direction"
                           : out_ != nullptr        ? "has unsent bytes"

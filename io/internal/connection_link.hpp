@@ -50,6 +50,7 @@ class connection_over final : public connection_link,
   void end_writing() override { core::end_writing(); }
   void close_when_flushed() override { core::close_when_flushed(); }
   void end(std::error_code reason) noexcept override { core::end(reason); }
+  using core::go_on_after;
 
  private:
   void tell_data(bytes&& chunk) { owner().tell(data{self(), std::move(chunk)}); }
