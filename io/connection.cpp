@@ -14,7 +14,7 @@ std::exception_ptr failed_write(std::error_code reason) {
 }
 
 connection_link::connection_link(stream_connection& self, actor_ref<connection_events> owner)
-    : self_(self), owner_(std::move(owner)) {
+    : self_(self), owner_(std::move(owner), self.self()) {
   if (!owner_)
     throw std::invalid_argument("a connection needs an owner: somebody has to be told what comes");
 }

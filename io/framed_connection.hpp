@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/actors/reply_to.hpp>
 #include <troupe/io/codec.hpp>
 #include <troupe/io/connection.hpp>
@@ -53,7 +54,7 @@ struct frames {
     actor_ref<connection> from;
     std::size_t frames;
   };
-  /// The last word. `reason` may be of `frame_category` as well.
+  /// The last word, as of a connection. `reason` may be of `frame_category` as well.
   struct closed {
     actor_ref<connection> from;
     std::error_code reason;
@@ -118,14 +119,18 @@ class framed_connection final : public actor<typename frames<typename C::frame>:
 
   framed_connection(std::unique_ptr<transport> wire, actor_ref<typename messages::events> owner,
                     C how = C(), connection_options options = {})
-      : how_(std::move(how)), owner_(std::move(owner)), source_(*this, std::move(wire), options) {
+      : how_(std::move(how)),
+        owner_(std::move(owner), this->self()),
+        source_(*this, std::move(wire), options) {
     if (!owner_)
       throw std::invalid_argument(
           "a connection needs an owner: somebody has to be told what comes");
   }
   framed_connection(stream over, actor_ref<typename messages::events> owner, C how = C(),
                     connection_options options = {})
-      : how_(std::move(how)), owner_(std::move(owner)), source_(*this, std::move(over), options) {
+      : how_(std::move(how)),
+        owner_(std::move(owner), this->self()),
+        source_(*this, std::move(over), options) {
     if (!owner_)
       throw std::invalid_argument(
           "a connection needs an owner: somebody has to be told what comes");
@@ -180,7 +185,7 @@ class framed_connection final : public actor<typename frames<typename C::frame>:
   void ask_for_turn() override { this->self().tell(typename messages::demand{0}); }
 
   C how_;
-  actor_ref<typename messages::events> owner_;
+  troupe::internal::owner_ref<typename messages::events> owner_;
   internal::frame_source source_;
 };
 

@@ -1,5 +1,6 @@
 #include <troupe/io/subprocess_actor.hpp>
 
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/io/internal/child.hpp>
 #include <troupe/runtime/event.hpp>
 #include <troupe/runtime/sleep.hpp>
@@ -41,7 +42,7 @@ class subprocess_actor::runner {
   runner(subprocess_actor& self, const command& wanted, actor_ref<subprocess_events> owner,
          const subprocess_actor_options& options)
       : self_(self),
-        owner_(std::move(owner)),
+        owner_(std::move(owner), self.self()),
         options_(options),
         grace_(wanted.launch_->grace()),
         child_(internal::child::start(*wanted.launch_)) {
@@ -248,7 +249,7 @@ class subprocess_actor::runner {
   }
 
   subprocess_actor& self_;
-  actor_ref<subprocess_events> owner_;
+  troupe::internal::owner_ref<subprocess_events> owner_;
   subprocess_actor_options options_;
   duration grace_;
   std::shared_ptr<internal::child> child_;
