@@ -63,8 +63,8 @@ struct drained {
   std::size_t bytes;
 };
 
-/// The last word of every connection, once, whatever happened. No error means that both sides have ended, or that this side's
-/// `close` was carried out.
+/// The last word of every connection, once, whatever happened, unless it was killed: then only a monitor tells. No error means that
+/// both sides have ended, or that this side's `close` was carried out.
 struct closed {
   actor_ref<connection> from;
   std::error_code reason;

@@ -80,8 +80,9 @@ struct process_options {
   std::optional<unsigned> umask = {};
   /// Descriptors that the child gets as well, under the numbers they have here. All others are closed.
   std::span<const int> pass = {};
-  /// Between SIGTERM and SIGKILL, for a child that is to end because its `process` goes.
-  duration grace = std::chrono::seconds(5);
+  /// Between SIGTERM and SIGKILL, for a child that is to end because its `process` goes. Less than what a supervisor gives a child to
+  /// stop (`child_options::shutdown`), so that a `subprocess_actor` stops in time.
+  duration grace = std::chrono::seconds(3);
   /// For the streams that are pipes.
   stream_options streams = {};
 };

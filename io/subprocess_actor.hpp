@@ -73,7 +73,8 @@ struct exited {
   std::optional<int> returncode;
 };
 
-/// The last word of every subprocess, once, whatever happened. No reason: the child has ended, and its output too.
+/// The last word of every subprocess, once, whatever happened, unless it was killed: then only a monitor tells, and the child is ended
+/// in the background. No reason: the child has ended, and its output too.
 /// timed_out: somebody it had started held its output open, `drain_timeout` after its end; operation_canceled: this actor was stopped;
 /// no_buffer_space: see `input`.
 struct finished {

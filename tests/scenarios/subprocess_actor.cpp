@@ -283,6 +283,10 @@ TEST_CASE("a subprocess that cannot be started is an error of who spawns it") {
   run_with_children(scene::run());
 }
 
+TEST_CASE("a child has less time to end than a supervisor gives the actor that ends it") {
+  CHECK(io::process_options().grace < child_options().shutdown);
+}
+
 TEST_CASE("subprocesses of every loop end with the runtime") {
   struct scene {
     static coro<> run() {
