@@ -48,7 +48,14 @@ coro<stream> start_tls(stream plain, tls_context context, std::string host, tls_
   co_return stream(std::move(pieces));
 }
 
+void internal::expect_server(const tls_context& context) {
+  if (!context.is_server())
+    throw tls_config_error(
+        "TLS is to be served, which takes the context of a server, and this is a client's");
+}
+
 coro<stream> accept_tls(stream plain, tls_context context, tls_options options) {
+  internal::expect_server(context);
   return start_tls(std::move(plain), std::move(context), std::string(), options);
 }
 
