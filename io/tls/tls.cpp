@@ -18,6 +18,7 @@ coro<> shake_hands(stream& plain, stream::pieces& pieces,
   plain.set_write_limits(0, 0);
   co_await plain.drain();
   pieces = plain.take_apart();
+  pieces.notice.shake_hands();
   wire = std::make_unique<internal::tls_transport>(std::move(pieces.wire), std::move(pieces.read),
                                                    context.state(), std::move(host), options);
   wire->begin();

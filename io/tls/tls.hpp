@@ -59,7 +59,7 @@ coro<stream> connect_tls(endpoint where, std::string host, tls_context context,
 ///     io::server serving = io::start_server(io::over_tls(context, echo), where);
 ///
 /// A client with whom no session comes about is closed, and nothing is reported: anybody can send garbage. Who wants to know calls
-/// `accept_tls` in a handler of his own.
+/// `accept_tls` in a handler of his own. A server that shuts down drops whose handshake is not over.
 /// Errors: `tls_config_error` for the context of a client.
 template <std::invocable<stream> H>
 auto over_tls(tls_context context, H handler, tls_options options = {}) {
