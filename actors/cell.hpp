@@ -220,7 +220,7 @@ class cell : public work {
   /// Puts what keeps a place for something of the actor's own behind them, whatever the limit. False when it takes nothing any more;
   /// `item` is the caller's then.
   bool put_last(envelope& item) noexcept;
-  /// Delivers news that its present object has asked for, which do not come to another. On the home loop.
+  /// Delivers news that its present object has asked for, which do not come to another. Threads: any.
   void put_news(envelope& item) noexcept;
   /// Takes out of the mailbox what hangs there, and frees it.
   void discard(work** link) noexcept;

@@ -14,6 +14,13 @@ namespace troupe::internal {
 namespace {
 /// Its address marks what `put_news` has put: news for the object that there is then.
 void news_of_object(work&) noexcept {}
+/// Such a one comes from another loop.
+void news_arrive(work& item) noexcept {
+  auto& delivered = static_cast<envelope&>(item);
+  cell& target = *std::exchange(delivered.target, nullptr);
+  target.put_news(delivered);
+  target.release();
+}
 /// And this one a message that waits for its second time.
 void tried_before(work&) noexcept {}
 }  // namespace
@@ -193,8 +200,9 @@ void cell::begin_fall() noexcept {
 }
 
 void cell::put_news(envelope& item) noexcept {
+  if (home_ != this_thread.current_loop) return post(item, &news_arrive);
   item.run = &news_of_object;
-  enqueue(item);
+  accept(item);
 }
 
 void cell::drop_news() noexcept {
@@ -209,7 +217,7 @@ void cell::drop_news() noexcept {
 }
 
 void cell::rest() noexcept {
-  drop_news();  // the next object has set neither monitor nor link
+  drop_news();  // the next object has set neither monitor nor link, and has none of these children
   falling_ = fall_ordered_ = stop_wanted_ = on_stop_done_ = in_on_start_ = false;
   constructed_ = false;
   if (draining_) {

@@ -14,7 +14,7 @@ std::exception_ptr failed_write(std::error_code reason) {
 }
 
 connection_link::connection_link(stream_connection& self, actor_ref<connection_events> owner)
-    : self_(self), owner_(std::move(owner)) {
+    : self_(self), owner_(std::move(owner), self.self()) {
   if (!owner_)
     throw std::invalid_argument("a connection needs an owner: somebody has to be told what comes");
 }
@@ -23,20 +23,33 @@ connection_link::connection_link(stream_connection& self, actor_ref<connection_e
 
 namespace {
 
-std::unique_ptr<internal::connection_link> link_over(std::unique_ptr<transport> wire,
+std::unique_ptr<internal::connection_link> link_over(std::unique_ptr<transport> wire, bytes&& ahead,
                                                      stream_connection& self,
                                                      actor_ref<connection_events> owner,
                                                      const connection_options& options) {
   if (wire == nullptr) throw std::invalid_argument("a connection needs a transport");
-  return std::make_unique<internal::connection_over<std::unique_ptr<transport>>>(
+  auto made = std::make_unique<internal::connection_over<std::unique_ptr<transport>>>(
       self, std::move(owner), options, std::move(wire));
+  made->go_on_after(std::move(ahead));
+  return made;
+}
+
+std::unique_ptr<internal::connection_link> link_after(stream&& over, stream_connection& self,
+                                                      actor_ref<connection_events> owner,
+                                                      const connection_options& options) {
+  stream::pieces taken = over.take_apart();
+  return link_over(std::move(taken.wire), std::move(taken.read), self, std::move(owner), options);
 }
 
 }  // namespace
 
 stream_connection::stream_connection(std::unique_ptr<transport> wire,
                                      actor_ref<connection_events> owner, connection_options options)
-    : link_(link_over(std::move(wire), *this, std::move(owner), options)) {}
+    : link_(link_over(std::move(wire), bytes(), *this, std::move(owner), options)) {}
+
+stream_connection::stream_connection(stream over, actor_ref<connection_events> owner,
+                                     connection_options options)
+    : link_(link_after(std::move(over), *this, std::move(owner), options)) {}
 
 stream_connection::stream_connection(std::unique_ptr<internal::connection_link> link) noexcept
     : link_(std::move(link)) {}

@@ -3,6 +3,7 @@
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/reply_to.hpp>
 #include <troupe/io/bytes.hpp>
+#include <troupe/io/stream.hpp>
 #include <troupe/io/transport.hpp>
 
 #include <cstddef>
@@ -62,8 +63,8 @@ struct drained {
   std::size_t bytes;
 };
 
-/// The last word of every connection, once, whatever happened. No error means that both sides have ended, or that this side's
-/// `close` was carried out.
+/// The last word of every connection, once, whatever happened, unless it was killed: then only a monitor tells. No error means that
+/// both sides have ended, or that this side's `close` was carried out.
 struct closed {
   actor_ref<connection> from;
   std::error_code reason;
@@ -90,6 +91,8 @@ class connection_link;
 ///     connection_ = spawn<io::stream_connection>(std::move(ends.first), self());
 ///     connection_.tell(io::demand{64 << 10});
 ///
+/// Made of an `io::stream` it goes on where that was, TLS too: what the stream had read and nobody taken comes first. A server whose
+/// stream it was follows the handler only from then on.
 /// Life: from `spawn` to exactly one `closed`, which it sends when it was told to `close` and all was sent, when the
 /// connection fails, or when it is stopped (std::errc::operation_canceled), which drops what was not sent and resets the peer.
 /// As a child it stops with its owner, so an owner that wants its last words sent tells it to `close` and waits for `closed`.
@@ -98,10 +101,12 @@ class connection_link;
 /// single write that is larger; while it has no
 /// credit and nothing to send it holds no buffer, but for one byte where only a read can tell whether the end has come.
 /// Errors: the constructor throws std::system_error when the transport cannot be watched; std::invalid_argument without a
-/// transport or an owner.
+/// transport or an owner; made of a stream, what `stream::take_apart` throws. Pre: the stream is of the actor's loop.
 class stream_connection : public actor<connection> {
  public:
   stream_connection(std::unique_ptr<transport> wire, actor_ref<connection_events> owner,
+                    connection_options options = {});
+  stream_connection(stream over, actor_ref<connection_events> owner,
                     connection_options options = {});
   ~stream_connection();
 

@@ -1,3 +1,4 @@
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/io/file_tail.hpp>
 #include <troupe/io/internal/file_calls.hpp>
 #include <troupe/io/internal/file_changes.hpp>
@@ -46,7 +47,10 @@ class file_tail::follower {
  public:
   follower(file_tail& self, std::string path, actor_ref<tail_events> owner,
            const tail_options& options)
-      : self_(self), path_(std::move(path)), owner_(std::move(owner)), options_(options) {
+      : self_(self),
+        path_(std::move(path)),
+        owner_(std::move(owner), self.self()),
+        options_(options) {
     if (!owner_)
       throw std::invalid_argument(
           "a file_tail needs an owner: somebody has to be told what is added");
@@ -191,7 +195,7 @@ class file_tail::follower {
 
   file_tail& self_;
   std::string path_;
-  actor_ref<tail_events> owner_;
+  troupe::internal::owner_ref<tail_events> owner_;
   tail_options options_;
   std::size_t credit_ = 0;
   event has_credit_;

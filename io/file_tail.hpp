@@ -35,7 +35,7 @@ struct tail_restarted {
   bool truncated;  ///< else another file has taken the name
 };
 
-/// The last word of every tail, once, whatever happened.
+/// The last word of every tail, once, whatever happened, unless it was killed: then only a monitor tells.
 struct tail_ended {
   actor_ref<tail> from;
   std::error_code reason;  ///< operation_canceled when it was stopped

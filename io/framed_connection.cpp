@@ -18,8 +18,11 @@ class frame_link final : private connection_core<frame_link, std::unique_ptr<tra
   friend core;
 
  public:
-  frame_link(frame_sink& told, std::unique_ptr<transport> wire, const connection_options& options)
-      : core(options, std::move(wire)), told_(told) {}
+  frame_link(frame_sink& told, std::unique_ptr<transport> wire, bytes&& ahead,
+             const connection_options& options)
+      : core(options, std::move(wire)), told_(told) {
+    go_on_after(std::move(ahead));
+  }
 
   using core::close_when_flushed;
   using core::end;
@@ -159,11 +162,19 @@ std::unique_ptr<transport> checked(std::unique_ptr<transport> wire) {
   if (wire == nullptr) throw std::invalid_argument("a connection needs a transport");
   return wire;
 }
+std::unique_ptr<frame_link> link_after(frame_sink& told, stream&& over,
+                                       const connection_options& options) {
+  stream::pieces taken = over.take_apart();
+  return std::make_unique<frame_link>(told, std::move(taken.wire), std::move(taken.read), options);
+}
 }  // namespace
 
 frame_source::frame_source(frame_sink& told, std::unique_ptr<transport> wire,
                            const connection_options& options)
-    : link_(std::make_unique<frame_link>(told, checked(std::move(wire)), options)) {}
+    : link_(std::make_unique<frame_link>(told, checked(std::move(wire)), bytes(), options)) {}
+
+frame_source::frame_source(frame_sink& told, stream over, const connection_options& options)
+    : link_(link_after(told, std::move(over), options)) {}
 
 frame_source::~frame_source() = default;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/actors/reply_to.hpp>
 #include <troupe/io/codec.hpp>
 #include <troupe/io/connection.hpp>
@@ -53,7 +54,7 @@ struct frames {
     actor_ref<connection> from;
     std::size_t frames;
   };
-  /// The last word. `reason` may be of `frame_category` as well.
+  /// The last word, as of a connection. `reason` may be of `frame_category` as well.
   struct closed {
     actor_ref<connection> from;
     std::error_code reason;
@@ -85,6 +86,7 @@ class frame_source {
  public:
   frame_source(frame_sink& told, std::unique_ptr<transport> wire,
                const connection_options& options);
+  frame_source(frame_sink& told, stream over, const connection_options& options);
   ~frame_source();
   void demand(std::size_t frames);
   void write(bytes&& chunk, reply_to<void>&& accepted);
@@ -104,6 +106,7 @@ class frame_source {
 ///     line_ = spawn<io::framed_connection<io::lines>>(io::make_transport(std::move(socket)), self());
 ///     line_.tell(chat::demand{16});
 ///
+/// Made of an `io::stream`, as `framed::release` gives it, it goes on where that was, as a `stream_connection` does.
 /// Life, Errors: as of `stream_connection`. A frame that cannot be, behind which nothing can be understood, ends it with the codec's error
 /// and resets the peer.
 /// Invariants: no more frames than credit; it holds at most one frame that has begun, and one read, besides what the owner has no
@@ -116,7 +119,18 @@ class framed_connection final : public actor<typename frames<typename C::frame>:
 
   framed_connection(std::unique_ptr<transport> wire, actor_ref<typename messages::events> owner,
                     C how = C(), connection_options options = {})
-      : how_(std::move(how)), owner_(std::move(owner)), source_(*this, std::move(wire), options) {
+      : how_(std::move(how)),
+        owner_(std::move(owner), this->self()),
+        source_(*this, std::move(wire), options) {
+    if (!owner_)
+      throw std::invalid_argument(
+          "a connection needs an owner: somebody has to be told what comes");
+  }
+  framed_connection(stream over, actor_ref<typename messages::events> owner, C how = C(),
+                    connection_options options = {})
+      : how_(std::move(how)),
+        owner_(std::move(owner), this->self()),
+        source_(*this, std::move(over), options) {
     if (!owner_)
       throw std::invalid_argument(
           "a connection needs an owner: somebody has to be told what comes");
@@ -171,7 +185,7 @@ class framed_connection final : public actor<typename frames<typename C::frame>:
   void ask_for_turn() override { this->self().tell(typename messages::demand{0}); }
 
   C how_;
-  actor_ref<typename messages::events> owner_;
+  troupe::internal::owner_ref<typename messages::events> owner_;
   internal::frame_source source_;
 };
 

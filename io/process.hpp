@@ -112,7 +112,7 @@ class process {
   bool signal_group(int number);
   /// Ends its group: SIGTERM now, SIGKILL after `grace`, which may be shorter the second time. Gives its returncode.
   /// Errors: as of `wait`. Cancel: the ending goes on.
-  coro<int> stop(duration grace = std::chrono::seconds(5));
+  coro<int> stop(duration grace = std::chrono::seconds(3));
 
   /// Writes `input`, closes the child's stdin, reads its output and errors to their end, and waits for its own: whatever of it is a pipe.
   /// A child that does not read all of its input is no error.

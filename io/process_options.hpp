@@ -80,8 +80,9 @@ struct process_options {
   std::optional<unsigned> umask = {};
   /// Descriptors that the child gets as well, under the numbers they have here. All others are closed.
   std::span<const int> pass = {};
-  /// Between SIGTERM and SIGKILL, for a child that is to end because its `process` goes.
-  duration grace = std::chrono::seconds(5);
+  /// Between SIGTERM and SIGKILL, for a child that is to end because its `process` goes. Less than what a supervisor gives a child to
+  /// stop (`child_options::shutdown`), so that a `subprocess_actor` stops in time.
+  duration grace = std::chrono::seconds(3);
   /// For the streams that are pipes.
   stream_options streams = {};
 };
@@ -90,11 +91,11 @@ struct process_options {
 class spawn_error : public std::system_error {
  public:
   enum class step : std::uint8_t {
-    streams,      ///< pipes and files for it: too_many_files_open, a file that cannot be opened
-    process,      ///< the process itself: resource_unavailable_try_again when there may be no more
-    session,      ///< its group or session
-    limits,       ///< resource limits
-    cwd,          ///< the folder it was to begin in
+    streams,  ///< pipes and files for it: too_many_files_open, a file that cannot be opened
+    process,  ///< the process itself: resource_unavailable_try_again when there may be no more, too_many_files_open
+    session,  ///< its group or session
+    limits,   ///< resource limits
+    cwd,      ///< the folder it was to begin in
     descriptors,  ///< one that it was to get is not open
     program  ///< no_such_file_or_directory: not found; permission_denied: not executable; executable_format_error...
   };

@@ -84,6 +84,11 @@ class server_core::client final : public end_listener {
   void on_move(stream_core* now) noexcept override {
     stream_ = now;
     followed_ = true;
+    shaking_hands_ = false;
+  }
+  void on_handshake() noexcept override {
+    shaking_hands_ = true;
+    if (of_->shutting_down_) cancel_handler();
   }
   void on_end(std::error_code lost) noexcept override {
     stream_ = nullptr;
@@ -98,6 +103,10 @@ class server_core::client final : public end_listener {
 
   void close() noexcept { stream_ != nullptr ? stream_->close() : cancel_handler(); }
   void abort() noexcept { stream_ != nullptr ? stream_->abort() : cancel_handler(); }
+  /// Whoever has not shaken hands has been promised nothing.
+  void drop_in_handshake() noexcept {
+    if (shaking_hands_) cancel_handler();
+  }
   void cancel_handler() noexcept {
     if (running) running->cancel();
   }
@@ -131,6 +140,7 @@ class server_core::client final : public end_listener {
   stream_core* stream_ =
       nullptr;             ///< null before it is made, and while another is made of its pieces
   bool followed_ = false;  ///< its end has still to be told
+  bool shaking_hands_ = false;
   std::error_code lost_;
   bool handled_ = false;
 };
@@ -252,6 +262,10 @@ void server_core::close_clients() noexcept {
 void server_core::abort_clients() noexcept {
   for (client* each = first_; each != nullptr;) std::exchange(each, each->next)->abort();
 }
+void server_core::drop_handshakes() noexcept {
+  for (client* each = first_; each != nullptr;)
+    std::exchange(each, each->next)->drop_in_handshake();
+}
 void server_core::cancel_handlers() noexcept {
   for (client* each = first_; each != nullptr;) std::exchange(each, each->next)->cancel_handler();
 }
@@ -277,6 +291,8 @@ coro<> server_core::wait_closed(std::shared_ptr<server_core> self) { co_await se
 
 coro<bool> server_core::shutdown(std::shared_ptr<server_core> self, duration grace) {
   self->close();
+  self->shutting_down_ = true;
+  self->drop_handshakes();
   std::exception_ptr stopped;
   try {
     coro<> all = wait_closed(self);

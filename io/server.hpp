@@ -120,9 +120,10 @@ class server {
   /// Waits until it is closed and its last connection has ended: the stream has closed and the handler is done.
   /// Cancel: leaves it as it is.
   coro<> wait_closed();
-  /// Closes, lets the connections end by themselves within `grace`, and then ends them: streams are aborted and handlers cancelled.
-  /// Returns whether that was not necessary. Handlers are not told, so a client that waits for nothing but its own next request is
-  /// waited for too; docs/io.md shows how to let them know. Cancel: ends them at once.
+  /// Closes, lets the connections end by themselves within `grace`, and then ends them: streams are aborted and handlers cancelled. Those
+  /// in the midst of a TLS handshake are dropped at once, and not counted. Returns whether that was not necessary. Handlers are not told,
+  /// so a client that waits for nothing but its own next request is waited for too; docs/io.md shows how to let them know.
+  /// Cancel: ends them at once.
   coro<bool> shutdown(duration grace);
 
   std::size_t connections() const noexcept;

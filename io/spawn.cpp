@@ -331,7 +331,8 @@ void spawning::fail(spawn_error::step at, int error, const std::string& with) co
       what += ": its standard streams" + (with.empty() ? std::string() : ", " + with);
       break;
     case step::process:
-      what += ": there can be no further process";
+      what += error == EMFILE || error == ENFILE ? ": no descriptor is left to follow it by"
+                                                 : ": there can be no further process";
       break;
     case step::session:
       what += ": its process group";

@@ -96,7 +96,7 @@ void check_marks(std::size_t high, std::size_t low) {
                                 ", is above the high one, " + std::to_string(high));
 }
 
-std::exception_ptr system_error(std::error_code error, const char* doing) {
+std::exception_ptr system_error(std::error_code error, const std::string& doing) {
   return std::make_exception_ptr(std::system_error(error, doing));
 }
 
@@ -143,7 +143,12 @@ std::exception_ptr stream_core::closed_error() noexcept {
 }
 
 std::exception_ptr stream_core::loss() const noexcept {
-  return lost_ ? system_error(lost_, "a stream") : nullptr;
+  if (!lost_) return nullptr;
+  try {
+    return system_error(lost_, "a stream to " + wire_->peer_name());
+  } catch (...) {  // no memory for the text
+    return std::current_exception();
+  }
 }
 
 void stream_core::on_ready() noexcept {
@@ -377,6 +382,8 @@ void stream_core::abort() noexcept {
 }
 
 stream::pieces stream_core::take_apart() {
+  troupe::expects(home_ == nullptr || home_ == loop::current(),
+                  "a stream was taken apart on another loop than its own");
   const char* const why = closing_ || lost_        ? "has been closed or lost"
                           : ended_ || write_ended_ ? "has ended in one direction"
                           : out_ != nullptr        ? "has unsent bytes"

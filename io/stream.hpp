@@ -27,6 +27,8 @@ class end_listener {
  public:
   /// Which stream has it now; null while none does.
   virtual void on_move(stream_core* now) noexcept = 0;
+  /// The next stream is made of it when a handshake has succeeded.
+  virtual void on_handshake() noexcept = 0;
   /// It has closed. The last word.
   virtual void on_end(std::error_code lost) noexcept = 0;
 
@@ -47,6 +49,9 @@ class end_notice {
   ~end_notice() { end({}); }
   void move(stream_core* now) noexcept {
     if (told_ != nullptr) told_->on_move(now);
+  }
+  void shake_hands() noexcept {
+    if (told_ != nullptr) told_->on_handshake();
   }
   void end(std::error_code lost) noexcept {
     if (told_ != nullptr) std::exchange(told_, nullptr)->on_end(lost);

@@ -1,5 +1,6 @@
 #include <troupe/io/subprocess_actor.hpp>
 
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/io/internal/child.hpp>
 #include <troupe/runtime/event.hpp>
 #include <troupe/runtime/sleep.hpp>
@@ -41,8 +42,9 @@ class subprocess_actor::runner {
   runner(subprocess_actor& self, const command& wanted, actor_ref<subprocess_events> owner,
          const subprocess_actor_options& options)
       : self_(self),
-        owner_(std::move(owner)),
+        owner_(std::move(owner), self.self()),
         options_(options),
+        program_(wanted.launch_->program()),
         grace_(wanted.launch_->grace()),
         child_(internal::child::start(*wanted.launch_)) {
     options_.largest_chunk = std::max<std::size_t>(options_.largest_chunk, 1);
@@ -242,14 +244,32 @@ class subprocess_actor::runner {
     for (waiting_input& each : waiting_)
       each.accepted.fail(failed_input(std::make_error_code(std::errc::broken_pipe)));
     waiting_.clear();
-    owner_.tell(finished{self_.self(), child_->returncode(), reason});
+    const std::optional<int> how = child_->returncode();
+    owner_.tell(finished{self_.self(), how, reason});
     open_ = 0;
-    self_.stop();
+    if (!ended_badly(how)) return self_.stop();
+    const std::string ending = !how       ? "has ended, nobody knows how"
+                               : *how < 0 ? "was ended by signal " + std::to_string(-*how)
+                                          : "has ended with status " + std::to_string(*how);
+    self_.crash_with(
+        std::make_exception_ptr(subprocess_failed("'" + program_ + "' " + ending, how)));
+  }
+  bool ended_badly(std::optional<int> how) const noexcept {
+    switch (options_.crash_when) {
+      case bad_end::none:
+        return false;
+      case bad_end::by_signal:
+        return how && *how < 0;
+      case bad_end::failure:
+        return how != 0;
+    }
+    return false;
   }
 
   subprocess_actor& self_;
-  actor_ref<subprocess_events> owner_;
+  troupe::internal::owner_ref<subprocess_events> owner_;
   subprocess_actor_options options_;
+  std::string program_;
   duration grace_;
   std::shared_ptr<internal::child> child_;
   way ways_[2];

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -73,7 +74,8 @@ struct exited {
   std::optional<int> returncode;
 };
 
-/// The last word of every subprocess, once, whatever happened. No reason: the child has ended, and its output too.
+/// The last word of every subprocess, once, whatever happened, unless it was killed: then only a monitor tells, and the child is ended
+/// in the background. No reason: the child has ended, and its output too.
 /// timed_out: somebody it had started held its output open, `drain_timeout` after its end; operation_canceled: this actor was stopped;
 /// no_buffer_space: see `input`.
 struct finished {
@@ -98,11 +100,27 @@ class command {
   std::shared_ptr<const internal::launch> launch_;
 };
 
+/// Which end of its program is a crash of a `subprocess_actor`, after its last word.
+enum class bad_end : std::uint8_t {
+  none,       ///< however the program ends, the actor has done its work
+  by_signal,  ///< that by a signal, whoever sent it
+  failure     ///< that too, any exit status but 0, and one that was lost
+};
+
+/// What such an actor has crashed with: its monitors and its supervisor hear of it.
+struct subprocess_failed : std::runtime_error {
+  subprocess_failed(const std::string& what, std::optional<int> how)
+      : std::runtime_error(what), returncode(how) {}
+  std::optional<int> returncode;
+};
+
 struct subprocess_actor_options {
   std::size_t input_window = std::size_t{1} << 20;   ///< bytes of input not yet sent, at most
   std::size_t largest_chunk = std::size_t{1} << 16;  ///< bytes of one `output`, at most
   /// How long output is waited for after the child has ended, while nothing comes.
   duration drain_timeout = std::chrono::seconds(2);
+  /// For `supervise`: a crash is what `restart::transient` restarts, and what is counted and reported as such.
+  bad_end crash_when = bad_end::none;
 };
 
 /// An actor that owns a child process and speaks `subprocess` to its owner.
@@ -112,6 +130,7 @@ struct subprocess_actor_options {
 ///
 /// Life: from `spawn` to exactly one `finished`. `exited` and the `end_of_output`s come before it, in any order. Stopped, it ends the
 /// child's group, with SIGTERM and after `process_options::grace` with SIGKILL, collects it, and then says `exited` and `finished`.
+/// Supervised, each restart is another child and begins with `started`; credit and input are given anew.
 /// Invariants: `output` never exceeds the credit. Without credit at most 4 KiB of each stream are held, by which it knows of the end.
 /// Errors: the constructor throws `spawn_error`, std::invalid_argument without an owner.
 class subprocess_actor : public actor<subprocess> {

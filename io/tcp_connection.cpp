@@ -41,7 +41,10 @@ std::unique_ptr<transport> make_transport(socket connected, bool nodelay) {
 
 tcp_connection::tcp_connection(socket connected, actor_ref<connection_events> owner,
                                connection_options options)
-    : stream_connection(std::make_unique<internal::connection_over<socket_wire>>(
-          *this, std::move(owner), options, std::move(connected), options.nodelay)) {}
+    : stream_connection(std::unique_ptr<internal::connection_link>()) {
+  internal::connection_link::give(
+      *this, std::make_unique<internal::connection_over<socket_wire>>(
+                 *this, std::move(owner), options, std::move(connected), options.nodelay));
+}
 
 }  // namespace troupe::io

@@ -1,3 +1,4 @@
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/io/internal/acceptor.hpp>
 #include <troupe/io/tcp.hpp>
 
@@ -8,7 +9,9 @@ namespace troupe::io {
 class tcp_listener::reception final : private internal::acceptor::host {
  public:
   reception(tcp_listener& self, listening_socket listening, actor_ref<listener_events> owner)
-      : self_(self), owner_(std::move(owner)), acceptor_(*this, std::move(listening)) {}
+      : self_(self),
+        owner_(std::move(owner), self.self()),
+        acceptor_(*this, std::move(listening)) {}
 
  private:
   void on_accepted(socket connected) noexcept override {
@@ -17,7 +20,7 @@ class tcp_listener::reception final : private internal::acceptor::host {
   void on_acceptor_ended(internal::acceptor&) noexcept override { self_.stop(); }
 
   tcp_listener& self_;
-  actor_ref<listener_events> owner_;
+  troupe::internal::owner_ref<listener_events> owner_;
   internal::acceptor acceptor_;
 };
 

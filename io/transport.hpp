@@ -47,7 +47,8 @@ class transport {
   transport& operator=(const transport&) = delete;
   virtual ~transport() = default;
 
-  /// From now on `told` gets the notices, on the running loop. Said again, on the same loop: another gets them, as when TLS begins.
+  /// From now on `told` gets the notices, on the running loop. Said again, on the same loop: another gets them, as when TLS begins; of
+  /// what had been told to the first there need be no notice again, so the second tries before it waits.
   /// Errors: std::system_error when the system cannot watch it.
   virtual void attach(listener& told) = 0;
   /// Reads what is there, up to the size of `into`, which is not empty. No bytes and no error: the peer writes no more.

@@ -1,3 +1,4 @@
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/io/internal/datagram_socket.hpp>
 #include <troupe/io/internal/udp_core.hpp>
 #include <troupe/io/udp_actor.hpp>
@@ -51,7 +52,7 @@ class udp_actor::transport final : private internal::datagram_socket::listener, 
       : timer(&transport::on_close_late),
         self_(self),
         home_(*loop::current()),
-        owner_(std::move(owner)),
+        owner_(std::move(owner), self.self()),
         options_(options),
         ipv6_(socket.local().is_ipv6()),
         wire_(socket.release(), socket.largest(), *this) {
@@ -211,7 +212,7 @@ class udp_actor::transport final : private internal::datagram_socket::listener, 
 
   udp_actor& self_;
   loop& home_;
-  actor_ref<udp::events> owner_;
+  troupe::internal::owner_ref<udp::events> owner_;
   udp::actor_options options_;
   const bool ipv6_;
   internal::datagram_socket wire_;

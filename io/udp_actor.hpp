@@ -70,7 +70,7 @@ struct trouble {
   std::size_t times;
 };
 
-/// The last word, once, whatever happened. No error after a `close`.
+/// The last word, once, whatever happened, unless it was killed: then only a monitor tells. No error after a `close`.
 struct closed {
   actor_ref<commands> from;
   std::error_code reason;

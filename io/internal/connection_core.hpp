@@ -3,6 +3,7 @@
 #include <troupe/actors/reply_to.hpp>
 #include <troupe/io/connection.hpp>
 #include <troupe/io/internal/write_queue.hpp>
+#include <troupe/runtime/calls.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/timer.hpp>
 
@@ -49,10 +50,13 @@ class connection_core : private transport::listener, private timer {
   void end(std::error_code reason) noexcept;
 
  protected:
-  /// Over the transport that `wire` makes. Errors: std::system_error when it cannot be watched.
+  /// Over the transport that `wire` makes; for a fresh one, which tells by itself of what is there.
+  /// Errors: std::system_error when it cannot be watched.
   template <class... Arguments>
   explicit connection_core(const connection_options& options, Arguments&&... wire);
   ~connection_core();
+  /// Over a transport that may have been another's: `ahead` has been read of it, and of what lies there no notice may come any more.
+  void go_on_after(bytes&& ahead);
 
   bool open() const noexcept { return open_; }
   void end_is_told();
@@ -73,7 +77,14 @@ class connection_core : private transport::listener, private timer {
     std::size_t writes = 0;             ///< accepted since then
   };
 
+  /// Of a transport that was another's before.
+  struct handover {
+    bytes ahead;
+    call_handle first_look;
+  };
+
   void on_ready() noexcept override;
+  void take_ahead(bytes& into) noexcept;
   static void on_close_late(timer& due) noexcept;
 
   bool read_once();
@@ -100,7 +111,8 @@ class connection_core : private transport::listener, private timer {
   std::size_t credit_ = 0;
   std::size_t chunk_size_;
   std::unique_ptr<backlog> backlog_;
-  std::optional<std::byte> held_;  ///< read to see whether the end is there, which it was not
+  std::unique_ptr<handover> handover_;  ///< until it has been looked at and taken
+  std::optional<std::byte> held_;       ///< read to see whether the end is there, which it was not
   bool open_ = true;
   bool readable_ =
       false;  ///< there may be something to read; a new notice comes only after it was read

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <span>
@@ -39,6 +40,17 @@ connection_core<Derived, Wire>::connection_core(const connection_options& option
 template <class Derived, class Wire>
 connection_core<Derived, Wire>::~connection_core() {
   home_.timers().cancel(*this);
+  if (handover_) handover_->first_look.cancel();
+}
+
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::go_on_after(bytes&& ahead) {
+  handover_ = std::make_unique<handover>();
+  handover_->ahead = std::move(ahead);
+  handover_->first_look = home_.call_soon([this] {
+    if (handover_ && handover_->ahead.empty()) handover_.reset();
+    if (open_) on_ready();
+  });
 }
 
 template <class Derived, class Wire>
@@ -82,7 +94,9 @@ void connection_core<Derived, Wire>::read_some() {
 /// The end of data is no data: once nothing is before it, it needs no credit.
 template <class Derived, class Wire>
 void connection_core<Derived, Wire>::look_for_end() {
-  if (!open_ || peer_ended_ || held_ || !wire_->look().end) return;
+  if (!open_ || peer_ended_ || held_ || (handover_ && !handover_->ahead.empty()) ||
+      !wire_->look().end)
+    return;
   std::byte next{};
   const transfer read = wire_->read({&next, 1});
   if (read.bytes != 0) {
@@ -126,6 +140,8 @@ bool connection_core<Derived, Wire>::read_once() {
     chunk.room().front() = *held_;
     chunk.grow(1);
     held_.reset();
+  } else if (handover_) [[unlikely]] {
+    take_ahead(chunk);
   }
   transfer read;
   if (!chunk.room().empty()) read = wire_->read(chunk.room());
@@ -151,6 +167,17 @@ bool connection_core<Derived, Wire>::read_once() {
     peer_has_ended();
   }
   return false;
+}
+
+template <class Derived, class Wire>
+void connection_core<Derived, Wire>::take_ahead(bytes& into) noexcept {
+  bytes& ahead = handover_->ahead;
+  const std::size_t some = std::min(ahead.size(), into.room().size());
+  if (some == 0) return;
+  std::memcpy(into.room().data(), ahead.data(), some);
+  into.grow(some);
+  ahead.consume(some);
+  if (ahead.empty()) ahead = bytes();
 }
 
 /// Buffers grow while they are filled, in large steps, for each is one more read of what lies there already; and shrink when they are not.

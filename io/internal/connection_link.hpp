@@ -1,8 +1,10 @@
 #pragma once
 
+#include <troupe/actors/owner_ref.hpp>
 #include <troupe/io/internal/connection_core_functions.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -13,6 +15,10 @@ class connection_link {
  public:
   connection_link(stream_connection& self, actor_ref<connection_events> owner);
   virtual ~connection_link() = default;
+  /// For an actor that was made without one: a link needs an actor whose base is there.
+  static void give(stream_connection& to, std::unique_ptr<connection_link> made) noexcept {
+    to.link_ = std::move(made);
+  }
 
   virtual void add_credit(std::size_t bytes) = 0;
   virtual void write(bytes&& chunk, reply_to<void>&& accepted) = 0;
@@ -23,11 +29,11 @@ class connection_link {
  protected:
   actor_ref<connection> self() const noexcept { return self_.self(); }
   void stop() noexcept { self_.stop(); }
-  const actor_ref<connection_events>& owner() const noexcept { return owner_; }
+  const troupe::internal::owner_ref<connection_events>& owner() const noexcept { return owner_; }
 
  private:
   stream_connection& self_;
-  actor_ref<connection_events> owner_;
+  troupe::internal::owner_ref<connection_events> owner_;
 };
 
 /// Tells the owner of bytes, as they come.
@@ -50,6 +56,7 @@ class connection_over final : public connection_link,
   void end_writing() override { core::end_writing(); }
   void close_when_flushed() override { core::close_when_flushed(); }
   void end(std::error_code reason) noexcept override { core::end(reason); }
+  using core::go_on_after;
 
  private:
   void tell_data(bytes&& chunk) { owner().tell(data{self(), std::move(chunk)}); }

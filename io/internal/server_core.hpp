@@ -34,6 +34,7 @@ class server_core final : public std::enable_shared_from_this<server_core>, publ
   void abort_clients() noexcept;
   /// Those of streams too.
   void cancel_handlers() noexcept;
+  void drop_handshakes() noexcept;
 
   static coro<> serve_forever(std::shared_ptr<server_core> self);
   static coro<> wait_closed(std::shared_ptr<server_core> self);
@@ -81,6 +82,7 @@ class server_core final : public std::enable_shared_from_this<server_core>, publ
   event closing_;
   event over_;
   bool closed_ = false;
+  bool shutting_down_ = false;
   bool full_ = false;  ///< and its acceptors are paused for that
   bool forever_ = false;
   server_core* previous_ = nullptr;  ///< neighbours among the servers of the loop

@@ -18,6 +18,7 @@ coro<> shake_hands(stream& plain, stream::pieces& pieces,
   plain.set_write_limits(0, 0);
   co_await plain.drain();
   pieces = plain.take_apart();
+  pieces.notice.shake_hands();
   wire = std::make_unique<internal::tls_transport>(std::move(pieces.wire), std::move(pieces.read),
                                                    context.state(), std::move(host), options);
   wire->begin();
@@ -48,7 +49,14 @@ coro<stream> start_tls(stream plain, tls_context context, std::string host, tls_
   co_return stream(std::move(pieces));
 }
 
+void internal::expect_server(const tls_context& context) {
+  if (!context.is_server())
+    throw tls_config_error(
+        "TLS is to be served, which takes the context of a server, and this is a client's");
+}
+
 coro<stream> accept_tls(stream plain, tls_context context, tls_options options) {
+  internal::expect_server(context);
   return start_tls(std::move(plain), std::move(context), std::string(), options);
 }
 

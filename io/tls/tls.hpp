@@ -25,6 +25,11 @@ struct tls_options {
   bool tolerate_truncation = false;
 };
 
+namespace internal {
+/// Errors: `tls_config_error`.
+void expect_server(const tls_context& context);
+}  // namespace internal
+
 /// Begins TLS on a stream in use, as client or as server, as the context says. What has been read of the stream and not taken belongs to
 /// TLS; what has been written is sent first. The stream that comes back is the only one from then on; its options are the same.
 ///
@@ -41,7 +46,7 @@ struct tls_options {
 coro<stream> start_tls(stream plain, tls_context context, std::string host = {},
                        tls_options options = {});
 
-/// The same for a server: `start_tls` with a server's context.
+/// The same for a server: `start_tls` with a server's context. Errors: `tls_config_error`, at once, for a client's.
 coro<stream> accept_tls(stream plain, tls_context context, tls_options options = {});
 
 /// Connects to `where` and begins TLS as a client that means `host`. Errors, Cancel: as of `open_connection` and `start_tls`.
@@ -54,9 +59,11 @@ coro<stream> connect_tls(endpoint where, std::string host, tls_context context,
 ///     io::server serving = io::start_server(io::over_tls(context, echo), where);
 ///
 /// A client with whom no session comes about is closed, and nothing is reported: anybody can send garbage. Who wants to know calls
-/// `accept_tls` in a handler of his own.
+/// `accept_tls` in a handler of his own. A server that shuts down drops whose handshake is not over.
+/// Errors: `tls_config_error` for the context of a client.
 template <std::invocable<stream> H>
 auto over_tls(tls_context context, H handler, tls_options options = {}) {
+  internal::expect_server(context);
   return [context = std::move(context), handler = std::move(handler),
           options](stream plain) mutable -> coro<> {
     std::optional<stream> secure;

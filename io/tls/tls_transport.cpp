@@ -226,6 +226,8 @@ unsigned long tls_transport::fail(int kind) noexcept {
   const unsigned long first = take_error();
   if (kind == SSL_ERROR_SSL && first != 0) {
     failure_ = error_of(first);
+    // It has spoken TLS: what looks otherwise is damaged.
+    if (established_ && failure_ == tls_error::not_tls) failure_ = tls_error::bad_record;
   } else if (below_error_) {
     failure_ = below_error_;
   } else if (below_ended_) {

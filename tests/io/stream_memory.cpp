@@ -33,6 +33,27 @@ coro<ends> lately(io::stream_options options) {
 
 }  // namespace
 
+TEST_CASE("a stream that is lost says which it was") {
+  testing::run([]() -> coro<> {
+    auto two = io::memory_pair(10);
+    two.second.abort();
+    std::string read;
+    try {
+      co_await two.first.read_some();
+    } catch (const std::system_error& error) {
+      read = error.what();
+    }
+    CHECK(read.starts_with("a stream to memory: "));
+    std::string drained;
+    try {
+      co_await two.first.drain();
+    } catch (const std::system_error& error) {
+      drained = error.what();
+    }
+    CHECK(drained == read);
+  }());
+}
+
 TEST_CASE("the contract of streams holds over memory") { testing::run(contract(plain)); }
 TEST_CASE("the contract of streams holds over memory that takes a byte at a time") {
   testing::run(lines(narrow));

@@ -2,6 +2,7 @@
 #include <troupe/io/subprocess_actor.hpp>
 
 #include "scenarios/children.hpp"
+#include "scenarios/scratch.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -281,6 +282,62 @@ TEST_CASE("a subprocess that cannot be started is an error of who spawns it") {
     }
   };
   run_with_children(scene::run());
+}
+
+namespace {
+
+/// Supervises a program as transient.
+class guardian : public actor<protocol<>> {
+ public:
+  guardian(io::command what, io::bad_end crash_when, actor_ref<io::subprocess_events> heard) {
+    supervise<io::subprocess_actor>({.when = restart::transient}, std::move(what), std::move(heard),
+                                    io::subprocess_actor_options{.crash_when = crash_when});
+  }
+};
+
+/// Ends badly the first time that it is run, and well the second.
+io::command second_time_well(const scratch_folder& in, const std::string& badly) {
+  return io::command::shell("cd " + in.file("") + "; if [ -e been ]; then exit 0; fi; : > been; " +
+                            badly);
+}
+
+/// What is heard of it, up to its last word, and what was reported.
+struct supervised_end {
+  std::string order;
+  std::string reports;
+};
+supervised_end ends_of(const std::string& badly, io::bad_end crash_when, std::size_t finishes) {
+  scratch_folder folder;
+  failure_log expected;
+  const auto pages = std::make_shared<diary>();
+  auto body = [&]() -> coro<> {
+    auto heard = spawn<owner>(pages);
+    auto top = spawn<guardian>(second_time_well(folder, badly), crash_when, heard);
+    co_await poll_until([&] { return pages->finishes == finishes; });
+    co_await sleep(50ms);  // nothing follows
+  };
+  run_with_children(body(), 1, &expected);
+  return {pages->order, expected.text()};
+}
+
+}  // namespace
+
+TEST_CASE("a program that ends badly is a crash where that is wanted, and is restarted then") {
+  const supervised_end killed = ends_of("kill -SEGV $$", io::bad_end::by_signal, 2);
+  CHECK(killed.order == "sx.sx.");
+  CHECK(killed.reports.find("'/bin/sh' was ended by signal 11") != std::string::npos);
+  const supervised_end failed = ends_of("exit 3", io::bad_end::failure, 2);
+  CHECK(failed.order == "sx.sx.");
+  CHECK(failed.reports.find("'/bin/sh' has ended with status 3") != std::string::npos);
+}
+
+TEST_CASE("a program that ends badly has done its work where nothing else is said") {
+  CHECK(ends_of("kill -SEGV $$", io::bad_end::none, 1).order == "sx.");
+  CHECK(ends_of("exit 3", io::bad_end::by_signal, 1).order == "sx.");
+}
+
+TEST_CASE("a child has less time to end than a supervisor gives the actor that ends it") {
+  CHECK(io::process_options().grace < child_options().shutdown);
 }
 
 TEST_CASE("subprocesses of every loop end with the runtime") {

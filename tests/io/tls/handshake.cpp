@@ -190,6 +190,15 @@ TEST_CASE("a TLS server says that a client speaks plainly, and closes") {
   CHECK(testing::run(answer_to("hello\n", true, false)).code == io::tls_error::not_tls);
 }
 
+TEST_CASE("to serve TLS takes a server's context, which is said before anybody comes") {
+  testing::run([]() -> coro<> {
+    CHECK_THROWS_AS(io::over_tls(client_context(), [](io::stream) {}), io::tls_config_error);
+    auto two = io::memory_pair();
+    CHECK_THROWS_AS(io::accept_tls(std::move(two.first), client_context()), io::tls_config_error);
+    co_return;
+  }());
+}
+
 TEST_CASE("a TLS client says that a server speaks plainly") {
   const ending found = testing::run(answer_to("220 mail.test ESMTP ready\r\n", false, false));
   CHECK(found.code == io::tls_error::not_tls);

@@ -19,8 +19,8 @@ namespace {
 /// One client, over whatever it comes.
 class session : public troupe::actor<io::connection_events> {
  public:
-  explicit session(std::unique_ptr<io::transport> wire)
-      : connection_(spawn<io::stream_connection>(std::move(wire), self())) {}
+  explicit session(io::stream client)
+      : connection_(spawn<io::stream_connection>(std::move(client), self())) {}
 
   void on_start() { connection_.tell(io::demand{64 << 10}); }
   void on(io::data d) { connection_.tell(io::write(std::move(d.chunk))); }
@@ -34,11 +34,10 @@ class session : public troupe::actor<io::connection_events> {
 
 /// Gives a client that has shaken hands to an actor. The server counts it until that has ended, and has it stopped in a shutdown.
 troupe::coro<> serve(io::stream client) {
-  auto parts = client.take_apart();  // before anything is read of it
   const struct stopped_with_this {
     troupe::actor_ref<io::connection_events> session;
     ~stopped_with_this() { session.stop(); }
-  } serving{troupe::spawn<session>(std::move(parts.wire))};
+  } serving{troupe::spawn<session>(std::move(client))};
   co_await serving.session.stopped();
 }
 // [/session]

@@ -72,6 +72,41 @@ TEST_CASE("clients who never shake hands are cut off with the rest, and garbage 
   run_scenario(body());
 }
 
+TEST_CASE("a shutdown drops whoever has not shaken hands, and waits for the others only") {
+  auto body = []() -> coro<> {
+    io::server serving = start_secure_server();
+    auto connecting = first_client(serving);
+    io::stream client = co_await std::move(connecting);
+    peer silent = connect_peer(serving.local().port());
+    peer slow = connect_peer(serving.local().port());
+    slow.send_now(std::string("\x16\x03\x01\x02", 4));  // the beginning of a record
+    co_await poll_until([&] { return serving.connections() == 3; });
+    auto ending = create_task(serving.shutdown(1h));
+    static_cast<void>(co_await silent.receive_all());
+    static_cast<void>(co_await slow.receive_all());
+    co_await poll_until([&] { return serving.connections() == 1; });
+    client.write("still here\n");
+    const std::string line = co_await client.read_line();
+    CHECK(line == "still here\n");
+    client.close();
+    const bool by_itself = co_await ending;
+    CHECK(by_itself);
+  };
+  run_scenario(body());
+}
+
+TEST_CASE("a shutdown drops whoever was accepted and has not begun to shake hands") {
+  auto body = []() -> coro<> {
+    io::server serving = start_secure_server();
+    peer silent = connect_peer(serving.local().port());
+    while (serving.connections() == 0) co_await sleep(0s);  // its handler may not have begun
+    const bool by_itself = co_await serving.shutdown(1h);
+    CHECK(by_itself);
+    static_cast<void>(co_await silent.receive_all());
+  };
+  run_scenario(body());
+}
+
 TEST_CASE("a stream that was handed on may begin TLS after its handler has ended") {
   auto body = []() -> coro<> {
     auto handler = [](io::stream client) {
