@@ -7,6 +7,7 @@
 #include <troupe/actors/trace.hpp>
 #include <troupe/actors/traced_step.hpp>
 #include <troupe/runtime/check.hpp>
+#include <troupe/runtime/internal/simulator.hpp>
 
 #include <utility>
 
@@ -22,6 +23,8 @@ void cell::join_parent() noexcept {
 
 void cell::begin() noexcept {
   constructed_ = true;
+  if (home_->simulator() != nullptr) [[unlikely]]
+    home_->simulator()->born(*this);
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
   if (maybe_traced()) [[unlikely]]
     trace_begin();

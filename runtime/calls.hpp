@@ -60,6 +60,7 @@ class scheduled_call : public work, public pooled {
   /// Makes sure that it is not made, and destroys what would have been called. Does nothing once it has been made.
   void cancel() noexcept;
   bool cancelled() const noexcept { return state_ == state::cancelled; }
+  static bool is_one(const work& item) noexcept { return item.run == &scheduled_call::run_call; }
 
  protected:
   /// In the context of whoever makes it.

@@ -1,5 +1,6 @@
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/internal/backend.hpp>
+#include <troupe/runtime/internal/simulator.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/task.hpp>
 
@@ -79,6 +80,7 @@ void loop::leave() noexcept {
 }
 
 void loop::run_forever() {
+  if (simulator_ != nullptr) return simulator_->run(*this);
   enter();
   std::size_t busy_rounds = 0;
   take_inbox();
@@ -361,6 +363,7 @@ void loop::wake() noexcept {
 
 void loop::report(const failure_report& report) noexcept {
   try {
+    if (simulator_ != nullptr) return simulator_->report(report);
     (on_failure_ ? on_failure_ : failure_handler(print_failure))(report);
   } catch (...) {
     fail("a failure handler threw");

@@ -32,6 +32,8 @@ class task;
 
 namespace internal {
 class backend;
+class simulated_loop;
+class simulator;
 class task_list;
 
 }  // namespace internal
@@ -80,6 +82,8 @@ struct loop_options {
   bool debug =
       false;  ///< see `loop::set_debug`; TROUPE_DEBUG=1 in the environment turns it on as well
   failure_handler on_failure = print_failure;
+  /// Who runs it in the place of the system; the test kit.
+  internal::simulator* simulator = nullptr;
 };
 
 /// An event loop: one thread, one chain of ready works, one timer queue, one poller.
@@ -249,6 +253,8 @@ class loop {
   /// The runtime this loop is part of, or null.
   runtime* owner() const noexcept { return owner_; }
   bool is_virtual() const noexcept { return virtual_time_; }
+  /// Who runs it in the place of the system, or null.
+  internal::simulator* simulator() const noexcept { return simulator_; }
 
   /// True after `run_forever` returned because nothing could ever become ready (virtual time only).
   bool stalled() const noexcept { return stalled_; }
@@ -345,6 +351,7 @@ class loop {
 
   friend class internal::loop_bound;
   friend class internal::scheduled_call;
+  friend class internal::simulated_loop;
   friend class runtime;
 
   work_queue ready_;
@@ -377,6 +384,7 @@ class loop {
   internal::task_list* tasks_ = nullptr;  ///< likewise
   loop_service* services_ = nullptr;      ///< likewise; the newest first
   internal::loop_bound* bound_ = nullptr;
+  internal::simulator* simulator_ = nullptr;
   alignas(64) internal::inbox inbox_;  ///< written by other threads: on cache lines of its own
 };
 

@@ -1,6 +1,7 @@
 // How a loop begins and ends; what it does in between is in loop.cpp.
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/internal/backend.hpp>
+#include <troupe/runtime/internal/simulator.hpp>
 #include <troupe/runtime/loop.hpp>
 #include <troupe/runtime/task.hpp>
 
@@ -87,12 +88,12 @@ loop::handle loop::open(loop_options options) {
 }
 
 void loop::reset(loop_options options) {
-  auto backend = std::make_unique<internal::backend>();
+  auto backend = std::make_unique<internal::backend>(options.simulator != nullptr);
   tasks_ = new internal::task_list;
   backend_ = backend.release();
   owner_ = options.owner;
   index_ = options.index;
-  virtual_time_ = options.virtual_time;
+  virtual_time_ = options.virtual_time || options.simulator != nullptr;
   eager_tasks_ = options.eager_tasks;
   debug_ = options.debug || debug_wanted();
   slow_ = std::chrono::milliseconds(100);
@@ -100,10 +101,13 @@ void loop::reset(loop_options options) {
   virtual_now_ = {};
   stopping_ = stalled_ = discarding_ = timer_due_ = false;
   rested_until_ = {};
-  budget_ = first_budget;
+  simulator_ = options.simulator;
+  // Simulated, each message is a turn of its own, and all that is between two of them may be.
+  budget_ = simulator_ != nullptr ? 1 : first_budget;
   spinning_ = false;
   skip_ = backoff_ = 0;
   inbox_.open();
+  if (simulator_ != nullptr) simulator_->opened(*this);
 }
 
 void loop::close() {
@@ -119,6 +123,7 @@ void loop::retire() noexcept {
 }
 
 void loop::wind_up() noexcept {
+  if (simulator_ != nullptr) simulator_->closes(*this);
   // What arrived too late for a round is still run: it may hold memory or somebody's answer.
   const as_if_running here(*this);
   for (work* late = inbox_.close(); late != nullptr;) {
@@ -157,6 +162,7 @@ void loop::wind_up() noexcept {
     std::this_thread::yield();  // for as long as a write to a descriptor takes
   delete std::exchange(backend_, nullptr);
   owner_ = nullptr;
+  simulator_ = nullptr;
   on_failure_ = {};
   on_wound_up_ = {};
 }

@@ -1,5 +1,6 @@
 #include <troupe/runtime/runtime.hpp>
 
+#include <troupe/runtime/internal/simulator.hpp>
 #include <troupe/runtime/signals.hpp>
 #include <troupe/runtime/thread_pool.hpp>
 
@@ -21,9 +22,12 @@ constexpr int countings = 3;  // of the loops that are empty, at the end
 
 runtime::runtime(const run_options& options) : options_(options) {
   if (options_.threads == 0) throw std::invalid_argument("a runtime needs at least one thread");
-  if (options_.virtual_time && options_.threads > 1) {
-    throw std::invalid_argument("virtual time needs a runtime of one thread");
+  internal::simulator* const simulated = internal::current_simulator();
+  if (options_.virtual_time && options_.threads > 1 && simulated == nullptr) {
+    throw std::invalid_argument(
+        "virtual time needs a runtime of one thread, or a simulation around it");
   }
+  if (simulated != nullptr) options_.handle_interrupt = false;
   auto opened = std::make_unique<loop::handle[]>(options_.threads);
   for (std::size_t index = 0; index < options_.threads; ++index) {
     opened[index] = loop::open({.owner = this,
@@ -31,7 +35,8 @@ runtime::runtime(const run_options& options) : options_(options) {
                                 .virtual_time = options_.virtual_time,
                                 .eager_tasks = options_.eager_tasks,
                                 .debug = options_.debug,
-                                .on_failure = options_.on_failure});
+                                .on_failure = options_.on_failure,
+                                .simulator = simulated});
   }
   pool_ = new thread_pool(options_.pool_threads);
   loops_ = opened.release();
@@ -87,6 +92,7 @@ std::vector<loop_load> runtime::loads() const {
 class runtime::threads {
  public:
   explicit threads(runtime& owner) : owner_(owner) {
+    if (owner.loop_at(0).simulator() != nullptr) return;  // which runs them all
     try {
       for (std::size_t index = 1; index < owner.size(); ++index) {
         running_.emplace_back([&home = owner.loop_at(index)] { home.run_forever(); });

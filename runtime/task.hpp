@@ -67,6 +67,8 @@ class task_base : public future_base {
 
   /// The task that running `item` steps, or null.
   static task_base* stepped_by(work& item) noexcept;
+  /// Whether that is the first one.
+  static bool begins(const work& item) noexcept { return item.run == &task_base::first_step; }
 
   /// Steps the task for the first time in the loop's next round. Called once, by whoever made it.
   void start() noexcept;

@@ -56,10 +56,12 @@ void backend::alarm::on_events(std::uint32_t) noexcept {
   rang = true;
 }
 
-backend::backend()
-    : wake_(poller_, ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "a loop's eventfd"),
-      timer_(poller_, ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
-             "a loop's timerfd") {}
+backend::backend(bool without_system) : poller_(!without_system) {
+  if (without_system) return;
+  wake_.emplace(poller_, ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "a loop's eventfd");
+  timer_.emplace(poller_, ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC),
+                 "a loop's timerfd");
+}
 
 backend::~backend() = default;
 
@@ -70,17 +72,17 @@ asio::io_context& backend::context() {
 
 void backend::arm(time_point deadline) noexcept {
   // An earlier alarm is left alone: it ends one sleep too soon, which is cheaper than setting it anew every time.
-  if (deadline == time_point::max() || (!timer_.rang && deadline >= armed_)) return;
+  if (deadline == time_point::max() || (!timer_->rang && deadline >= armed_)) return;
   const auto since_epoch = deadline.time_since_epoch();
   const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
   itimerspec when{};
   when.it_value.tv_sec = static_cast<time_t>(seconds.count());
   when.it_value.tv_nsec = static_cast<long>((since_epoch - seconds).count());
   if (when.it_value.tv_sec <= 0 && when.it_value.tv_nsec == 0) when.it_value.tv_nsec = 1;
-  const int result = ::timerfd_settime(timer_.native(), TFD_TIMER_ABSTIME, &when, nullptr);
+  const int result = ::timerfd_settime(timer_->native(), TFD_TIMER_ABSTIME, &when, nullptr);
   expects(result == 0, "timerfd_settime failed");
   armed_ = deadline;
-  timer_.rang = false;
+  timer_->rang = false;
 }
 
 void backend::poll(poller::function between, void* argument) {
@@ -102,7 +104,7 @@ void backend::wait(time_point deadline, poller::function between, void* argument
 void backend::wake() noexcept {
   const std::uint64_t one = 1;
   // It can only fail because the counter is full, and then the loop is awake already.
-  [[maybe_unused]] const ssize_t put = ::write(wake_.native(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t put = ::write(wake_->native(), &one, sizeof one);
 }
 
 asio::io_context& context_of(loop& owner) { return owner.io().context(); }

@@ -4,6 +4,7 @@
 #include <troupe/runtime/time.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace asio {
 class io_context;
@@ -21,8 +22,8 @@ namespace internal {
 /// poller; until then the loop sleeps in the poller and pays nothing for asio.
 class backend {
  public:
-  /// Errors: std::system_error.
-  backend();
+  /// One `without_system` is for a loop in a simulation: it has no descriptors, and nothing is ever waited for. Errors: std::system_error.
+  explicit backend(bool without_system = false);
   ~backend();
 
   class poller& poller() noexcept { return poller_; }
@@ -55,8 +56,8 @@ class backend {
   void arm(time_point deadline) noexcept;
 
   class poller poller_;
-  alarm wake_;
-  alarm timer_;
+  std::optional<alarm> wake_;  ///< neither is there without the system
+  std::optional<alarm> timer_;
   time_point armed_ = time_point::max();  ///< when the timer descriptor fires
   std::unique_ptr<guest> guest_;
 };

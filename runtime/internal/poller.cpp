@@ -1,4 +1,5 @@
 #include <troupe/runtime/check.hpp>
+#include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/internal/poller.hpp>
 
 #include <unistd.h>
@@ -8,14 +9,21 @@
 
 namespace troupe::internal {
 
-poller::poller() : descriptor_(::epoll_create1(EPOLL_CLOEXEC)) {
-  if (descriptor_ < 0)
+poller::poller(bool watches) : descriptor_(watches ? ::epoll_create1(EPOLL_CLOEXEC) : -1) {
+  if (watches && descriptor_ < 0)
     throw std::system_error(errno, std::generic_category(), "a loop's epoll descriptor");
 }
 
-poller::~poller() { ::close(descriptor_); }
+poller::~poller() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 void poller::add(int descriptor, listener& told, std::uint32_t events) {
+  if (descriptor_ < 0)
+    throw invalid_state(
+        "a simulation has no outside, and a loop in it was to watch a descriptor: a socket, a "
+        "pipe, a signal, a child; use what the "
+        "test kit has in their place");
   epoll_event wanted{};
   wanted.events = events;
   wanted.data.ptr = &told;
@@ -34,7 +42,7 @@ void poller::remove(int descriptor, const listener& told) noexcept {
 
 void poller::wait(bool block, function between, void* context) noexcept {
   // Called by a listener, or by work that runs between two: the batch that is being told comes first.
-  if (ready_ != nullptr) return;
+  if (ready_ != nullptr || descriptor_ < 0) return;
   epoll_event events[batch];
   const int count = ::epoll_wait(descriptor_, events, batch, block ? -1 : 0);
   if (count < 0) {

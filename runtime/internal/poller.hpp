@@ -28,13 +28,13 @@ class poller {
 
   static constexpr std::uint32_t both_ways = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
-  /// Errors: std::system_error.
-  poller();
+  /// One that `watches` nothing is for a loop in a simulation, which has no outside. Errors: std::system_error.
+  explicit poller(bool watches = true);
   ~poller();
   poller(const poller&) = delete;
   poller& operator=(const poller&) = delete;
 
-  /// Errors: std::system_error.
+  /// Errors: std::system_error; `invalid_state` when it watches nothing.
   void add(int descriptor, listener& told, std::uint32_t events);
   void remove(int descriptor, const listener& told) noexcept;
 

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <troupe/runtime/loop.hpp>
+
+namespace troupe::internal {
+
+/// Who runs loops in the place of the system: one thread for all of them, time that stands still or jumps, and every choice its own.
+/// The test kit has one (testing::simulation); a loop that was opened for it never waits.
+///
+/// Life: outlives the loops that it was given.
+/// Threads: one.
+class simulator {
+ public:
+  /// A loop is there, or goes; it does not run then.
+  virtual void opened(loop& home) = 0;
+  virtual void closes(loop& home) noexcept = 0;
+  /// In the place of `loop::run_forever`: until that one is told to stop, or nothing can ever become ready.
+  virtual void run(loop& home) = 0;
+  /// This work is none that was there before, though it may have the place in memory of one that was.
+  virtual void born(work& item) noexcept = 0;
+  /// In the place of the loop's failure handler.
+  virtual void report(const failure_report& report) = 0;
+
+ protected:
+  ~simulator() = default;
+};
+
+/// For which simulator a runtime opens its loops on this thread; null, as nearly always, for none.
+simulator*& current_simulator() noexcept;
+
+/// What a simulator may do with a loop of its own.
+class simulated_loop {
+ public:
+  explicit simulated_loop(loop& home) noexcept : home_(&home) {}
+  loop& home() const noexcept { return *home_; }
+
+  /// What has become ready, or was posted, since the last time; oldest first.
+  work* take_ready() noexcept { return home_->ready_.take_all(); }
+  work* take_posted() noexcept {
+    return home_->inbox_.empty() ? nullptr : home_->inbox_.take_all();
+  }
+  void put_back(work& item) noexcept { home_->ready_.push(item); }
+
+  /// Around everything else: as if the loop ran on this thread.
+  void enter() noexcept;
+  void leave() noexcept;
+  void run(work& item) noexcept {
+    this_thread.current_loop = home_;
+    item.run(item);
+  }
+
+  bool stopping() const noexcept { return home_->stopping_; }
+  void set_stalled() noexcept { home_->stalled_ = true; }
+  void set_time(time_point now) noexcept { home_->virtual_now_ = now; }
+  bool has_timers() const noexcept { return !home_->timers_.empty(); }
+  /// The next deadline; time_point::max() when there is none. What has been armed lazily gets its own now.
+  time_point next_deadline() noexcept;
+  bool due() noexcept { return home_->timer_due_ || home_->timers_.due(home_->virtual_now_); }
+  void fire() noexcept;
+  /// Nothing is ready: cancels what was made during a shutdown, and says so when all has been wound up.
+  void idle() noexcept;
+
+ private:
+  loop* home_;
+};
+
+/// Whether that work is a call, which have an order among themselves.
+bool is_call(const work& item) noexcept;
+
+}  // namespace troupe::internal

@@ -1,0 +1,397 @@
+#include <troupe/runtime/testing/simulation.hpp>
+
+#include <troupe/runtime/check.hpp>
+#include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/internal/simulated_works.hpp>
+#include <troupe/runtime/internal/simulator.hpp>
+#include <troupe/runtime/task.hpp>
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace troupe::testing {
+
+namespace {
+
+constexpr int lags_in_all = 100;
+// What refuses to end and is never idle must not hold up the time that a shutdown has.
+constexpr std::size_t busy_steps_per_jump = 10'000;
+// For the end of what has failed.
+constexpr std::size_t steps_to_end = 200'000;
+
+thread_local simulation* running = nullptr;
+
+}  // namespace
+
+/// The simulation as its loops see it.
+class simulation::core final : public internal::simulator {
+ public:
+  core(oracle& decides, const simulation_options& options)
+      : decides_(decides),
+        options_(options),
+        asks_who_(decides.asks_who()),
+        lag_left_(options.lag * lags_in_all),
+        limit_(options.most_steps) {}
+  ~core() { expects(members_.empty(), "a simulation went while a runtime in it was there"); }
+
+  void opened(loop& home) override;
+  void closes(loop& home) noexcept override;
+  void run(loop& home) override;
+  void born(work& item) noexcept override;
+  void report(const failure_report& report) override;
+
+  std::size_t choose(std::size_t count, choice::kind what);
+  void look_for_leaks(runtime& ended);
+  void finish();
+
+  const simulation_options& options() const noexcept { return options_; }
+  time_point time() const noexcept { return now_; }
+  std::size_t steps() const noexcept { return steps_; }
+  std::uint64_t hash() const noexcept { return hash_; }
+  const std::vector<std::uint32_t>& choices() const noexcept { return choices_; }
+  void always(callable<void()> holds) { invariants_.push_back(std::move(holds)); }
+  void on_opened(callable<void(loop&)> told) { on_opened_ = std::move(told); }
+
+ private:
+  struct member {
+    member(loop& home, std::size_t senders) : steps(home), posts(senders) {}
+    internal::simulated_loop steps;
+    internal::simulated_works::line calls;              ///< of this loop, in their order
+    std::deque<internal::simulated_works::line> posts;  ///< to it, by the loop they come from
+  };
+  struct identity {
+    work::function run;
+    std::uint32_t number;
+  };
+  using members = std::vector<std::unique_ptr<member>>;
+
+  members::iterator find(const loop& home) noexcept;
+  void drive(member& until);
+  void step();
+  void after_step();
+  void idle();
+  [[noreturn]] void throw_failures();
+  [[noreturn]] void throw_livelock();
+  void wind_up_after_failure() noexcept;
+  void take_in(std::size_t ran);
+  void take_ready(std::size_t index);
+  void put_back();
+  std::uint32_t number_of(work& item);
+  std::size_t ask(const choice& open);
+  time_point next_deadline();
+  void jump(time_point to);
+  void maybe_lag();
+  void jump_for_shutdown();
+  void mix(std::uint64_t what) noexcept {
+    hash_ = (hash_ ^ what) * 0x9e3779b97f4a7c15;
+    hash_ ^= hash_ >> 29;
+  }
+
+  oracle& decides_;
+  simulation_options options_;
+  members members_;  ///< in the order of opening
+  internal::simulated_works works_;
+  std::vector<std::uint32_t> who_;
+  bool asks_who_;
+  std::unordered_map<const work*, identity> known_;  ///< those who are ready more than once
+  std::uint32_t numbers_ = 0;
+  time_point now_{};
+  duration lag_left_;
+  std::size_t steps_ = 0;
+  std::size_t limit_;
+  std::uint64_t hash_ = 0xcbf29ce484222325;
+  std::vector<std::uint32_t> choices_;
+  std::vector<callable<void()>> invariants_;
+  std::vector<failure_report> failures_;
+  callable<void(loop&)> on_opened_;
+  bool settling_ = false;  ///< time stands still, until nothing is ready
+  bool failed_ = false;    ///< it is being wound up after a failure: nothing is chosen any more
+};
+
+// --- the public side --------------------------------------------------------------------------------------------------
+
+simulation* simulation::current() noexcept { return running; }
+
+simulation::entered::entered(simulation& given) {
+  if (internal::current_simulator() != nullptr || loop::current() != nullptr)
+    throw invalid_state("a simulation was begun inside another one, or inside a running loop");
+  internal::current_simulator() = given.core_.get();
+  running = &given;
+}
+
+simulation::entered::~entered() {
+  internal::current_simulator() = nullptr;
+  running = nullptr;
+}
+
+simulation::simulation(oracle& decides, const simulation_options& options) {
+  if (options.threads == 0) throw std::invalid_argument("a simulation needs at least one loop");
+  if (options.lag < duration::zero())
+    throw std::invalid_argument("the lag of a simulation cannot be negative");
+  core_ = std::make_unique<core>(decides, options);
+}
+simulation::~simulation() = default;
+
+void simulation::always(callable<void()> holds) { core_->always(std::move(holds)); }
+void simulation::on_opened(callable<void(loop&)> told) { core_->on_opened(std::move(told)); }
+std::size_t simulation::choose(std::size_t count, choice::kind what) {
+  return core_->choose(count, what);
+}
+time_point simulation::time() const noexcept { return core_->time(); }
+std::size_t simulation::steps() const noexcept { return core_->steps(); }
+std::uint64_t simulation::hash() const noexcept { return core_->hash(); }
+const std::vector<std::uint32_t>& simulation::choices() const noexcept { return core_->choices(); }
+std::size_t simulation::threads() const noexcept { return core_->options().threads; }
+void simulation::look_for_leaks(runtime& ended) { core_->look_for_leaks(ended); }
+void simulation::finish() { core_->finish(); }
+
+// --- loops ------------------------------------------------------------------------------------------------------------
+
+simulation::core::members::iterator simulation::core::find(const loop& home) noexcept {
+  const auto found = std::find_if(members_.begin(), members_.end(),
+                                  [&](const auto& each) { return &each->steps.home() == &home; });
+  expects(found != members_.end(), "a loop of a simulation was not known to it");
+  return found;
+}
+
+void simulation::core::opened(loop& home) {
+  members_.push_back(std::make_unique<member>(home, members_.size() + 1));
+  for (const auto& each : members_) each->posts.resize(members_.size());
+  members_.back()->steps.set_time(now_);
+  if (on_opened_) on_opened_(home);
+}
+
+void simulation::core::closes(loop& home) noexcept { members_.erase(find(home)); }
+
+void simulation::core::run(loop& home) {
+  if (loop::current() != nullptr)
+    throw invalid_state("a loop cannot be run inside another one on the same thread");
+  const auto found = find(home);
+  const struct on_this_thread {
+    explicit on_this_thread(core& given) : world(given) {
+      internal::enable_pool();
+      for (const auto& each : world.members_) each->steps.enter();
+    }
+    ~on_this_thread() {
+      world.put_back();
+      for (const auto& each : world.members_) each->steps.leave();
+      internal::this_thread.current_loop = nullptr;
+      internal::disable_pool();
+    }
+    core& world;
+  } here(*this);
+  try {
+    drive(**found);
+  } catch (...) {
+    wind_up_after_failure();
+    throw;
+  }
+}
+
+/// What is about to end is let end; then those that wait are left behind.
+void simulation::core::look_for_leaks(runtime& ended) {
+  if (!options_.leaks) return;
+  settling_ = true;
+  ended.get_loop().run_forever();
+  settling_ = false;
+  std::string left;
+  for (std::size_t index = 0; index < ended.size(); ++index) {
+    ended.loop_at(index).tasks().for_each(
+        [&](const task_base& each) { left += "\n  task '" + each.name() + "'"; });
+  }
+  if (left.empty()) return;
+  wind_up_after_failure();
+  throw leak_error("the scenario ended and left behind, still waiting:" + left);
+}
+
+void simulation::core::finish() {
+  if (!failures_.empty() && !failed_) throw_failures();
+}
+
+void simulation::core::wind_up_after_failure() noexcept {
+  failed_ = true;
+  limit_ = steps_ + steps_to_end;
+}
+
+void simulation::core::throw_failures() {
+  failure_log all;
+  for (const failure_report& each : failures_) all.add(each);
+  throw unexpected_failure(all.text());
+}
+
+void simulation::core::report(const failure_report& report) {
+  if (options_.expected != nullptr) {
+    options_.expected->add(report);
+  } else if (!failed_) {
+    failures_.push_back(report);
+  }
+}
+
+// --- steps ------------------------------------------------------------------------------------------------------------
+
+void simulation::core::drive(member& until) {
+  for (std::size_t index = 0; index < members_.size(); ++index) take_in(index);
+  while (!until.steps.stopping()) {
+    if (!works_.empty()) {
+      step();
+      if (steps_ < limit_) continue;
+      if (!failed_) throw_livelock();
+      until.steps.set_stalled();  // and is given up
+      return;
+    }
+    idle();
+    if (until.steps.stopping() || !works_.empty()) continue;
+    if (settling_) return;
+    const time_point next = next_deadline();
+    if (!works_.empty()) continue;  // who armed a timer lazily was told, and did something
+    if (next == time_point::max()) {
+      until.steps.set_stalled();
+      return;
+    }
+    jump(next);
+    after_step();
+  }
+}
+
+void simulation::core::step() {
+  if (lag_left_ > duration::zero()) maybe_lag();
+  std::size_t answer = 0;
+  const std::size_t count = works_.candidates();
+  if (count > 1 && !failed_) {
+    if (asks_who_) {
+      who_.clear();
+      for (std::size_t each = 0; each < count; ++each) who_.push_back(works_.who(each));
+    }
+    answer = ask({choice::kind::next, count, who_.data()});
+  }
+  const internal::simulated_works::ready next = works_.take(answer);
+  mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()) * 8 + next.loop);
+  members_[next.loop]->steps.run(*next.item);
+  take_in(next.loop);
+  ++steps_;
+  after_step();
+  if (steps_ % busy_steps_per_jump == 0) jump_for_shutdown();
+}
+
+void simulation::core::after_step() {
+  if (failed_) return;
+  if (!failures_.empty()) [[unlikely]]
+    throw_failures();
+  for (callable<void()>& holds : invariants_) holds();
+}
+
+/// Nothing is ready.
+void simulation::core::idle() {
+  for (std::size_t index = 0; index < members_.size(); ++index) {
+    members_[index]->steps.idle();
+    take_in(index);
+  }
+}
+
+void simulation::core::throw_livelock() {
+  std::string what = "the scenario has not ended after " + std::to_string(steps_) +
+                     " steps, and still goes on; pending are:";
+  for (const auto& each : members_) what += each->steps.home().unfinished();
+  throw livelock_error(what);
+}
+
+/// Takes in what a step on that loop has made ready there, and posted elsewhere.
+void simulation::core::take_in(std::size_t ran) {
+  take_ready(ran);
+  for (std::size_t to = 0; to < members_.size(); ++to) {
+    for (work* next = members_[to]->steps.take_posted(); next != nullptr;) {
+      work& item = *std::exchange(next, next->next);
+      works_.add_to(members_[to]->posts[ran], item, to, number_of(item));
+    }
+  }
+  if (members_[ran]->steps.due()) {
+    members_[ran]->steps.fire();
+    take_ready(ran);
+  }
+}
+
+void simulation::core::take_ready(std::size_t index) {
+  member& home = *members_[index];
+  for (work* next = home.steps.take_ready(); next != nullptr;) {
+    work& item = *std::exchange(next, next->next);
+    if (internal::is_call(item)) {
+      works_.add_to(home.calls, item, index, number_of(item));
+    } else {
+      works_.add(item, index, number_of(item));
+    }
+  }
+}
+
+/// What is ready goes back to its loops, which run or drop it themselves when they close.
+void simulation::core::put_back() {
+  for (const internal::simulated_works::ready& each : works_.take_all())
+    members_[each.loop]->steps.put_back(*each.item);
+}
+
+/// The same for the same task or actor each time; another one for each call and post. Memory is used again, so a place in it says
+/// nothing: a task is known by its first step, an actor by `born`, and either by what it runs.
+std::uint32_t simulation::core::number_of(work& item) {
+  if (!asks_who_) return 0;
+  if (internal::is_call(item)) return ++numbers_;
+  const bool is_task = task_base::stepped_by(item) != nullptr;
+  const work::function does = is_task ? nullptr : item.run;
+  if (is_task && task_base::begins(item)) {
+    known_[&item] = {does, ++numbers_};
+    return numbers_;
+  }
+  const auto found = known_.find(&item);
+  return found != known_.end() && found->second.run == does ? found->second.number : ++numbers_;
+}
+
+void simulation::core::born(work& item) noexcept {
+  if (asks_who_) known_[&item] = {item.run, ++numbers_};
+}
+
+std::size_t simulation::core::ask(const choice& open) {
+  const std::size_t answer = decides_.choose(open);
+  expects(answer < open.count, "an oracle gave an answer that is none");
+  choices_.push_back(static_cast<std::uint32_t>(answer));
+  mix(answer * 0x10000 + open.count);
+  return answer;
+}
+
+std::size_t simulation::core::choose(std::size_t count, choice::kind what) {
+  return count < 2 || failed_ ? 0 : ask({what, count, nullptr});
+}
+
+// --- time -------------------------------------------------------------------------------------------------------------
+
+time_point simulation::core::next_deadline() {
+  time_point next = time_point::max();
+  for (std::size_t index = 0; index < members_.size(); ++index) {
+    next = std::min(next, members_[index]->steps.next_deadline());
+    take_ready(index);  // those who armed a timer lazily are told of it, and may act on it
+  }
+  return next;
+}
+
+void simulation::core::jump(time_point to) {
+  now_ = std::max(now_, to);
+  for (const auto& each : members_) each->steps.set_time(now_);
+  for (std::size_t index = 0; index < members_.size(); ++index) take_in(index);
+}
+
+void simulation::core::maybe_lag() {
+  const time_point next = next_deadline();
+  if (next == time_point::max()) return;
+  const duration ahead = next - now_;
+  if (ahead > options_.lag || ahead > lag_left_ || choose(2, choice::kind::time) == 0) return;
+  lag_left_ -= ahead;
+  jump(next);
+}
+
+void simulation::core::jump_for_shutdown() {
+  const bool ending = std::any_of(members_.begin(), members_.end(), [](const auto& each) {
+    return each->steps.home().shutting_down();
+  });
+  if (!ending) return;
+  const time_point next = next_deadline();
+  if (next != time_point::max()) jump(next);
+}
+
+}  // namespace troupe::testing

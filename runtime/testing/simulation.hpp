@@ -1,0 +1,128 @@
+#pragma once
+
+#include <troupe/runtime/callable.hpp>
+#include <troupe/runtime/runtime.hpp>
+#include <troupe/runtime/testing/oracle.hpp>
+#include <troupe/runtime/testing/virtual_time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe::testing {
+
+/// A scenario ended and left tasks behind that still wait for something.
+struct leak_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A scenario goes on and on: it has taken more steps than it may.
+struct livelock_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct simulation_options {
+  std::size_t threads = 1;  ///< loops; of a scenario that calls `run` itself, what that says
+  std::size_t most_steps = 100'000;  ///< then it is a livelock
+  /// How far time may go on while something is ready, as on a slow machine; in one go, and in all a hundred times as far. Zero: it stands.
+  duration lag = duration::zero();
+  bool leaks =
+      false;  ///< a task that is left behind by `run`, and that nobody waits for, is a failure
+  failure_log* expected =
+      nullptr;  ///< takes the failures that are provoked; any other ends the run
+};
+
+/// A world of its own: loops, as many as a program wants, on one thread and on virtual time, where everything that could happen in
+/// one order or another happens as an `oracle` says. The program runs unchanged; `troupe::run` inside makes a runtime of it.
+///
+///     first_come natural;
+///     simulation world(natural);
+///     int result = world.run(my_protocol());
+///
+/// What is chosen: which of the works that are ready is next, over all loops (messages from one loop to another stay in their order, and so
+/// do calls of a loop); how far time goes on meanwhile, up to `lag`; and what `choose` is asked for.
+///
+/// A failure that nobody receives ends the run at once, with `unexpected_failure`; so do a broken invariant, a deadlock
+/// (`deadlock_error`) and more steps than there may be (`livelock_error`).
+/// Threads: one; two simulations may run on two threads.
+/// Cost: some 100 ns per step.
+class simulation {
+ public:
+  explicit simulation(oracle& decides, const simulation_options& options = {});
+  /// Pre: the runtimes in it have ended.
+  ~simulation();
+  simulation(const simulation&) = delete;
+  simulation& operator=(const simulation&) = delete;
+
+  /// The one whose loop runs on this thread, or null.
+  static simulation* current() noexcept;
+
+  /// Runs `body` on a runtime of its own and returns its result. Errors: as above, and what `body` throws.
+  template <class T>
+  T run(coro<T> body, std::source_location created_at = std::source_location::current()) {
+    return call([&]() -> T {
+      run_options options;
+      options.threads = threads();
+      runtime made(options);
+      if constexpr (std::is_void_v<T>) {
+        made.run(std::move(body), created_at);
+        look_for_leaks(made);
+      } else {
+        T result = made.run(std::move(body), created_at);
+        look_for_leaks(made);
+        return result;
+      }
+    });
+  }
+  /// Calls a function that makes runtimes itself, such as the heart of a program's `main`.
+  template <class Function>
+  auto call(Function&& function) {
+    const entered here(*this);
+    if constexpr (std::is_void_v<decltype(function())>) {
+      function();
+      finish();
+    } else {
+      auto result = function();
+      finish();
+      return result;
+    }
+  }
+
+  /// Has `holds` called after each step. It throws when something is wrong.
+  void always(callable<void()> holds);
+  /// A choice of the program's: less than `count`. 0 is what should come out when nothing special is wanted.
+  std::size_t choose(std::size_t count, choice::kind what = choice::kind::value);
+  /// Has `told` called for each loop that is opened, before it runs.
+  void on_opened(callable<void(loop&)> told);
+
+  time_point time() const noexcept;
+  std::size_t steps() const noexcept;
+  /// All that was chosen so far; `replay` does it again.
+  const std::vector<std::uint32_t>& choices() const noexcept;
+  /// Stands for all that has happened: the same for the same choices, on every machine.
+  std::uint64_t hash() const noexcept;
+
+ private:
+  class core;
+  /// This thread, as long as runtimes are made for the simulation.
+  class entered {
+   public:
+    explicit entered(simulation& given);
+    ~entered();
+    entered(const entered&) = delete;
+    entered& operator=(const entered&) = delete;
+  };
+
+  std::size_t threads() const noexcept;
+  void look_for_leaks(runtime& ended);
+  void finish();
+
+  std::unique_ptr<core> core_;
+};
+
+}  // namespace troupe::testing

@@ -1,0 +1,198 @@
+// The simulation: every order that may happen does, and the same choices make the same run.
+#include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/gather.hpp>
+#include <troupe/runtime/lock.hpp>
+#include <troupe/runtime/on.hpp>
+#include <troupe/runtime/queue.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task_group.hpp>
+#include <troupe/runtime/testing/simulation.hpp>
+
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <set>
+#include <string>
+
+using namespace troupe;
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+coro<> append(std::string& to, char what, int times) {
+  for (int each = 0; each < times; ++each) {
+    to += what;
+    co_await sleep(0s);
+  }
+}
+
+coro<std::string> three_at_once() {
+  std::string all;
+  co_await gather(append(all, 'a', 2), append(all, 'b', 2), append(all, 'c', 2));
+  co_return all;
+}
+
+std::string once(std::uint64_t seed, std::uint64_t* hash = nullptr) {
+  random_walk walk(seed);
+  simulation world(walk);
+  std::string result = world.run(three_at_once());
+  if (hash != nullptr) *hash = world.hash();
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a simulation in the natural order does what a loop does") {
+  first_come natural;
+  simulation world(natural);
+  CHECK(world.run(three_at_once()) == testing::run(three_at_once()));
+}
+
+TEST_CASE("at random, all orders of tasks come about") {
+  std::set<std::string> seen;
+  for (std::uint64_t seed = 0; seed < 5'000; ++seed) seen.insert(once(seed));
+  CHECK(seen.size() == 90);  // six places, two for each
+}
+
+TEST_CASE("the same seed makes the same run, and so do the choices that were made") {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+    CHECK(once(seed, &first) == once(seed, &second));
+    CHECK(first == second);
+    random_walk walk(seed);
+    simulation world(walk);
+    const std::string result = world.run(three_at_once());
+    replay again(world.choices());
+    simulation other(again);
+    CHECK(other.run(three_at_once()) == result);
+    CHECK(other.hash() == world.hash());
+    CHECK(other.choices() == world.choices());
+  }
+}
+
+TEST_CASE("priorities with changes let each go on until it waits, but for the changes") {
+  std::set<std::string> seen;
+  for (std::uint64_t seed = 0; seed < 1'000; ++seed) {
+    by_priority order(seed, 1, 20);
+    simulation world(order);
+    seen.insert(world.run(three_at_once()));
+  }
+  CHECK(seen == std::set<std::string>{"aabbcc", "aaccbb", "bbaacc", "bbccaa", "ccaabb", "ccbbaa"});
+}
+
+TEST_CASE("several loops run on one thread, and on one time") {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    random_walk walk(seed);
+    simulation world(walk, {.threads = 3});
+    auto body = []() -> coro<int> {
+      int sum = 0;
+      for (std::size_t index = 0; index < 3; ++index) {
+        const time_point before = loop::current()->time();
+        sum += co_await on(runtime::current()->loop_at(index), [](std::size_t where) -> coro<int> {
+          co_await sleep(1h);
+          CHECK(loop::current()->index() == where);
+          co_return 1;
+        }(index));
+        CHECK(loop::current()->time() - before == 1h);
+      }
+      co_return sum;
+    };
+    CHECK(world.run(body()) == 3);
+    CHECK(world.time() == time_point{} + 3h);
+  }
+}
+
+TEST_CASE("what nobody can end is a deadlock, and what never ends a livelock") {
+  random_walk walk(1);
+  {
+    simulation world(walk);
+    auto body = []() -> coro<> {
+      lock one;
+      co_await one.acquire();
+      co_await one.acquire();
+    };
+    CHECK_THROWS_AS(world.run(body()), deadlock_error);
+  }
+  {
+    simulation world(walk, {.most_steps = 1'000});
+    auto body = []() -> coro<> {
+      for (;;) co_await sleep(0s);
+    };
+    CHECK_THROWS_AS(world.run(body()), livelock_error);
+  }
+}
+
+TEST_CASE("a failure that nobody receives ends the simulation at once") {
+  first_come natural;
+  simulation world(natural);
+  bool went_on = false;
+  auto body = [&]() -> coro<> {
+    loop::current()->call_soon([] { throw std::runtime_error("nobody looks"); });
+    co_await sleep(1s);
+    went_on = true;
+  };
+  CHECK_THROWS_AS(world.run(body()), unexpected_failure);
+  CHECK_FALSE(went_on);
+}
+
+TEST_CASE("an invariant is looked at after each step") {
+  random_walk walk(7);
+  simulation world(walk);
+  int inside = 0;
+  world.always([&] {
+    if (inside > 1) throw std::runtime_error("two are inside");
+  });
+  auto one = [&]() -> coro<> {
+    ++inside;
+    co_await sleep(0s);
+    --inside;
+  };
+  auto body = [&]() -> coro<> { co_await gather(one(), one()); };
+  CHECK_THROWS_WITH(world.run(body()), "two are inside");
+}
+
+TEST_CASE("a program that makes its runtime itself runs in a simulation unchanged") {
+  const auto program = [] {
+    run_options options;
+    options.threads = 2;
+    return troupe::run(
+        []() -> coro<int> {
+          co_await sleep(24h);
+          co_return static_cast<int>(runtime::current()->size());
+        }(),
+        options);
+  };
+  random_walk walk(3);
+  simulation world(walk);
+  CHECK(world.call(program) == 2);
+  CHECK(world.time() == time_point{} + 24h);
+}
+
+TEST_CASE("time may go on a little while something is ready, when that is wanted") {
+  const auto slept_first = [](std::uint64_t seed, duration lag) {
+    random_walk walk(seed, 4);
+    simulation world(walk, {.lag = lag});
+    auto body = []() -> coro<bool> {
+      std::string order;
+      auto late = create_task([](std::string& to) -> coro<> {
+        co_await sleep(1ms);
+        to += 's';
+      }(order));
+      for (int turn = 0; turn < 5; ++turn) co_await sleep(0s);
+      order += 'w';
+      co_await late;
+      co_return order == "sw";
+    };
+    return world.run(body());
+  };
+  int first = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    CHECK_FALSE(slept_first(seed, duration::zero()));
+    CHECK_FALSE(slept_first(seed, 999us));
+    first += slept_first(seed, 1ms);
+  }
+  CHECK(first > 20);
+  CHECK(first < 200);
+}
