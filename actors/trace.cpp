@@ -3,6 +3,7 @@
 #include <troupe/actors/actor_roots.hpp>
 #include <troupe/actors/internal/counted.hpp>
 #include <troupe/actors/internal/each_loop.hpp>
+#include <troupe/actors/internal/early_trace.hpp>
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/order.hpp>
 #include <troupe/actors/process.hpp>
@@ -423,6 +424,14 @@ void actor_roots::trace_by(trace* by) noexcept {
   while (root->previous_ != nullptr) root = root->previous_;
   for (; root != nullptr; root = root->next_) root->trace_family();
 }
+
+early_trace::early_trace(tracer& by) : trace_(new trace(by)) {
+  traced_anywhere.store(true, std::memory_order_relaxed);
+}
+
+early_trace::~early_trace() { trace_->let_go(); }
+
+void early_trace::add(loop& home) { home.service<actor_roots>().trace_by(trace_); }
 
 }  // namespace internal
 
