@@ -27,6 +27,7 @@ int shell_pipeline_main(int argc, char** argv);
 int run_commands_main(int argc, char** argv);
 int job_server_main(int argc, char** argv);
 int udp_ping_main(int argc, char** argv);
+int test_a_protocol_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
@@ -83,6 +84,8 @@ int main() {
       {"echo_server, echo_clients", "actors and real sockets", &echo_main},
       {"echo_stream", "the same as coroutines over streams", &echo_stream_main},
       {"job_server", "a server that ends well, at a signal", &job_server_main},
+      {"test_a_protocol", "a bug that few orders show is found, simplified and drawn",
+       &test_a_protocol_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;

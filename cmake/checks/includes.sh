@@ -36,7 +36,7 @@ forbid 'actors/ lies below its CAF folders' '[<"]troupe/actors/(caf|cluster)/' \
   $(sources actors | grep -vE '^actors/(caf|cluster)/')
 forbid 'actors/caf lies below actors/cluster' '[<"]troupe/actors/cluster/' $(sources actors/caf)
 forbid 'only tests and test kits use the test kit' '[<"]troupe/(runtime|actors|io)/testing/' \
-  $(sources runtime actors io examples | grep -v '/testing/')
+  $(sources runtime actors io examples | grep -vE '/testing/|^examples/test_')
 forbid 'write <troupe/layer/file.hpp>' '"' $(sources runtime actors io)
 
 # asio: in sources, internal/ and the opt-in runtime/asio.hpp. CAF: in its two folders.
