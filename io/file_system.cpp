@@ -88,10 +88,18 @@ coro<> remove_path(std::string path) {
 
 namespace {
 
+constexpr int most_removals = 1'000;
+
+/// The library stops at what somebody else has removed meanwhile, such as a temporary file in a temporary directory that go at the same time,
+/// each on a thread of its own: that is gone all the same, so it begins anew.
 std::uint64_t remove_all(const std::string& path) {
   expect_path("removing", path);
   std::error_code error;
-  const std::uintmax_t removed = std::filesystem::remove_all(path, error);
+  std::uintmax_t removed = 0;
+  for (int left = most_removals; left > 0; --left) {
+    removed = std::filesystem::remove_all(path, error);
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
   if (error) throw_file_error(error.value(), "removing", path);
   return removed;
 }

@@ -51,7 +51,8 @@ coro<bool> exists(std::string path);
 
 /// Removes a file, a symbolic link or an empty directory. Errors: no_such_file_or_directory, directory_not_empty...
 coro<> remove_path(std::string path);
-/// Removes all of a tree, and does not follow symbolic links out of it. Gives how many there were; none is no error.
+/// Removes all of a tree, and does not follow symbolic links out of it. Gives how many there were; none is no error. Others may remove of it at
+/// the same time; what was removed before one met them may be missing from the count.
 /// Cancel: what has begun goes on to its end.
 coro<std::uint64_t> remove_tree(std::string path);
 /// Gives a file another name in the same file system; what had that name is replaced at once.

@@ -239,3 +239,22 @@ TEST_CASE("temporary files and directories go with their objects, unless they ar
   };
   CHECK_THROWS_AS(run_scenario(error("/none/at/all")), std::system_error);
 }
+
+TEST_CASE("a tree may be removed by several at once") {
+  run_with_files([](std::string place) -> coro<> {
+    for (int round = 0; round < 30; ++round) {
+      const std::string tree = place + "/tree";
+      for (const char* const folder : {"/a/b", "/c"}) co_await io::make_directories(tree + folder);
+      for (int each = 0; each < 20; ++each)
+        co_await io::write_file(tree + "/a/" + std::to_string(each), "x");
+      auto first = create_task(io::remove_tree(tree));
+      auto second = create_task(io::remove_tree(tree));
+      auto third = create_task(io::remove_tree(tree + "/a"));
+      co_await first;
+      co_await second;
+      co_await third;
+      const io::file_status none = co_await io::status_of(tree);
+      CHECK_FALSE(none.exists());
+    }
+  });
+}
