@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <string>
+#include <troupe/runtime/internal/simulator.hpp>
 #include <utility>
 
 namespace troupe::internal {
@@ -76,6 +77,7 @@ void cell::bound(const mailbox_options& whole) {
 }
 
 void cell::accept_slowly(envelope& item) noexcept {
+  if ((gate_ & gate_simulated) != 0) home_->simulator()->touch(*this);
   if (traced()) trace_sent(item);
   if (closed()) {
     refuse(item);

@@ -400,6 +400,8 @@ class cell : public work {
   static constexpr std::uint8_t gate_counted = 2;  ///< the mailbox has limits
   static constexpr std::uint8_t gate_traced = 4;   ///< a tracer may want to see what happens
   static constexpr std::uint8_t gate_retries = 8;  ///< a message that fails may be tried again
+  static constexpr std::uint8_t gate_simulated =
+      16;  ///< a simulation wants to know of each message that comes
   static constexpr std::uint8_t gate_noticed = gate_counted | gate_traced | gate_retries;
   static constexpr std::uint32_t no_backlog = 0 - static_cast<std::uint32_t>(default_high_water);
 

@@ -23,8 +23,10 @@ void cell::join_parent() noexcept {
 
 void cell::begin() noexcept {
   constructed_ = true;
-  if (home_->simulator() != nullptr) [[unlikely]]
+  if (home_->simulator() != nullptr) [[unlikely]] {
+    gate_ |= gate_simulated;
     home_->simulator()->born(*this);
+  }
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
   if (maybe_traced()) [[unlikely]]
     trace_begin();

@@ -1,3 +1,4 @@
+#include <troupe/runtime/internal/simulator.hpp>
 #include <troupe/runtime/task.hpp>
 
 #include <troupe/runtime/check.hpp>
@@ -52,9 +53,14 @@ task_base::task_base(loop& home, std::coroutine_handle<> body, const task_option
       context_(internal::current_context()),
       created_at_(created_at) {
   static std::atomic<std::uint32_t> made{0};
-  number_ = internal::multi_threaded() ? made.fetch_add(1, std::memory_order_relaxed) + 1
-                                       : made.load(std::memory_order_relaxed) + 1;
-  if (!internal::multi_threaded()) made.store(number_, std::memory_order_relaxed);
+  if (home.simulator() != nullptr) [[unlikely]] {
+    number_ = home.simulator()->number_task();
+  } else if (internal::multi_threaded()) {
+    number_ = made.fetch_add(1, std::memory_order_relaxed) + 1;
+  } else {
+    number_ = made.load(std::memory_order_relaxed) + 1;
+    made.store(number_, std::memory_order_relaxed);
+  }
   internal::context_data::retain(context_);
   if (!options.name.empty()) set_name(options.name);
 }

@@ -18,6 +18,10 @@ class simulator {
   virtual void run(loop& home) = 0;
   /// This work is none that was there before, though it may have the place in memory of one that was.
   virtual void born(work& item) noexcept = 0;
+  /// What the next task is called by, from 1: the same in the same run.
+  virtual std::uint32_t number_task() noexcept = 0;
+  /// The step that runs does something to that actor.
+  virtual void touch(const work& actor) noexcept = 0;
   /// In the place of the loop's failure handler.
   virtual void report(const failure_report& report) = 0;
 

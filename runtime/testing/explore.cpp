@@ -1,6 +1,7 @@
 #include <troupe/runtime/testing/explore.hpp>
 
 #include <troupe/runtime/failure.hpp>
+#include <troupe/runtime/testing/exhaustive.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -30,14 +31,24 @@ struct attempt {
   std::size_t steps = 0;
   std::uint64_t hash = 0;
   std::exception_ptr error;
-  std::string kind;  ///< of the error; empty when there is none
+  std::string kind;  ///< of the error, the same for those that fail alike; empty when there is none
 };
+
+/// Numbers differ between runs that fail alike.
+std::string without_numbers(std::string text) {
+  std::erase_if(text, [](char each) { return each >= '0' && each <= '9'; });
+  return text;
+}
+
+constexpr std::string_view nothing_new_kind = "nothing new";
 
 std::string kind_of(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
+  } catch (const nothing_new&) {
+    return std::string(nothing_new_kind);
   } catch (const std::exception& known) {
-    return typeid(known).name();
+    return typeid(known).name() + without_numbers(describe(error));
   } catch (...) {
     return "unknown";
   }
@@ -49,6 +60,7 @@ attempt try_once(const explore_options& options, const internal::scenario& run, 
   simulation world(decides, {.threads = options.threads,
                              .most_steps = options.most_steps,
                              .lag = options.lag,
+                             .isolated = options.isolated,
                              .leaks = options.leaks});
   if (seen_by != nullptr) {
     world.on_opened([seen_by](loop& home) {
@@ -67,20 +79,19 @@ attempt try_once(const explore_options& options, const internal::scenario& run, 
   return result;
 }
 
-std::unique_ptr<oracle> oracle_for(strategy how, std::uint64_t seed) {
+/// `length` is how many choices a run makes: changes of priorities behind its end would be in vain.
+std::unique_ptr<oracle> oracle_for(search how, std::uint64_t seed, std::size_t length) {
   if (seed == 0) return std::make_unique<first_come>();
   seeded random(seed);
   const std::uint64_t draw = random.next();
-  if (how == strategy::random || (how == strategy::mixed && draw % 2 == 0))
+  if (how == search::random || (how == search::mixed && draw % 2 == 0))
     return std::make_unique<random_walk>(seed);
-  const std::size_t depth = 1 + draw / 2 % 4;
-  const std::size_t steps = std::size_t{16} << (draw / 8 % 8);  // 16 to 2 048
-  return std::make_unique<by_priority>(seed, depth, steps);
+  return std::make_unique<by_priority>(seed, 1 + draw / 2 % 4, length);
 }
 
 /// That of a schedule, which follows from that of the whole; 0, the natural order, for the first.
 std::uint64_t seed_of(const explore_options& options, std::size_t schedule) {
-  if (schedule == 0) return options.how == strategy::mixed ? 0 : options.seed;
+  if (schedule == 0) return options.how == search::mixed ? 0 : options.seed;
   seeded random(options.seed + schedule * 0x632be59bd9b4e019);
   return random.next() | 1;
 }
@@ -253,7 +264,7 @@ std::string text_of(const schedule_failed::details& about) {
   text += "as found, " + std::to_string(about.steps_found) + " steps with " +
           std::to_string(about.turns_found) + " out of the natural order; simplified, " +
           std::to_string(about.steps_left) + " with " + std::to_string(about.turns_left) + "\n";
-  text += "  again:      TROUPE_SEED=0x" + hexadecimal(about.seed) + "\n";
+  if (about.seed != 0) text += "  again:      TROUPE_SEED=0x" + hexadecimal(about.seed) + "\n";
   if (!about.file.empty()) text += "  simplified: TROUPE_REPLAY=" + about.file + "\n";
   return text + about.story;
 }
@@ -301,6 +312,30 @@ void check_the_same(const attempt& one, const attempt& other) {
   throw schedule_failed(std::move(about));
 }
 
+/// How many choices the natural order leaves open.
+std::size_t natural_length(const explore_options& options, const internal::scenario& run) {
+  first_come natural;
+  return try_once(options, run, natural).made.size();
+}
+
+exploration search_all(const explore_options& options, const internal::scenario& run) {
+  if (options.lag != duration::zero())
+    throw std::invalid_argument("an exhaustive search takes no lag");
+  exploration result;
+  exhaustive all;
+  do {
+    if (result.schedules == options.schedules) return result;
+    attempt each = try_once(options, run, all);
+    result.steps += each.steps;
+    result.schedules += 1;
+    if (each.kind == nothing_new_kind) continue;
+    if (each.error != nullptr) fail(options, run, std::move(each), 0, result.schedules);
+    ++result.different;
+  } while (all.next());
+  result.complete = true;
+  return result;
+}
+
 }  // namespace
 
 schedule_failed::schedule_failed(details given)
@@ -323,15 +358,18 @@ exploration internal::explore(const explore_options& options, const scenario& ru
   }
   if (const char* const text = std::getenv("TROUPE_SEED"); text != nullptr && *text != '\0') {
     const std::uint64_t seed = read_seed(text);
-    const std::unique_ptr<oracle> decides = oracle_for(options.how, seed);
+    const std::unique_ptr<oracle> decides =
+        oracle_for(options.how, seed, natural_length(options, run));
     attempt only = try_once(options, run, *decides);
     if (only.error != nullptr) fail(options, run, std::move(only), seed, 0);
     return {1, only.steps, 1};
   }
+  if (options.how == search::exhaustive) return search_all(options, run);
   std::unordered_set<std::uint64_t> seen;
+  const std::size_t length = natural_length(options, run);
   for (std::size_t schedule = 0; schedule < options.schedules; ++schedule) {
     const std::uint64_t seed = seed_of(options, schedule);
-    const std::unique_ptr<oracle> decides = oracle_for(options.how, seed);
+    const std::unique_ptr<oracle> decides = oracle_for(options.how, seed, length);
     attempt each = try_once(options, run, *decides);
     ++result.schedules;
     result.steps += each.steps;

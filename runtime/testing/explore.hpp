@@ -15,19 +15,22 @@
 namespace troupe::testing {
 
 /// How the orders to be tried are chosen.
-enum class strategy : std::uint8_t {
+enum class search : std::uint8_t {
   mixed,  ///< each of those below in turn, but for the last; the first order tried is the natural one
   random,    ///< `random_walk`
   priority,  ///< `by_priority`, with a depth from 1 to 4
+  /// Every order, but of those that differ only in the order of independent steps one; see `exhaustive`. For small scenarios; without lag.
+  exhaustive,
 };
 
 struct explore_options {
   std::size_t schedules = 1'000;  ///< how many are tried
   std::uint64_t seed = 1;         ///< of the whole; each schedule has one that follows from it
-  strategy how = strategy::mixed;
-  std::size_t threads = 1;  ///< see simulation_options, as the next two
+  search how = search::mixed;
+  std::size_t threads = 1;  ///< see simulation_options, as the next three
   std::size_t most_steps = 100'000;
   duration lag = duration::zero();
+  bool isolated = false;
   bool leaks = true;  ///< a task that is left behind, and that nobody waits for, is a failure
   std::size_t shrink_runs = 2'000;  ///< how many are made to find a simpler one that fails; 0: none
 };
@@ -37,6 +40,8 @@ struct exploration {
   std::size_t schedules = 0;
   std::uint64_t steps = 0;    ///< of all of them
   std::size_t different = 0;  ///< schedules that differ from each other
+  /// An exhaustive search has tried all there are, within `schedules`; `different` is how many that were.
+  bool complete = false;
 };
 
 /// A schedule that fails, made as simple as could be found. `what()` tells all of it, and how to run it again:

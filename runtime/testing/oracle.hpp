@@ -22,6 +22,12 @@ struct choice {
       nullptr;  ///< for `next`: the numbers of those who wait, the oldest first
 };
 
+/// That a step touched something, and whether it changed it. What it was has a number that is the same in each run that begins alike.
+struct touch {
+  std::uint64_t what;
+  bool changes;
+};
+
 /// Who makes every choice of a simulation. Answer 0 is always the one that a loop alone would give: the oldest, no fault, no delay.
 class oracle {
  public:
@@ -32,6 +38,11 @@ class oracle {
   virtual std::size_t choose(const choice& open) = 0;
   /// Whether it wants to know who waits.
   virtual bool asks_who() const noexcept { return false; }
+  /// Whether it wants to choose also where there is one answer, and to be told what each step touched.
+  virtual bool wants_steps() const noexcept { return false; }
+  virtual void stepped([[maybe_unused]] const std::vector<touch>& touched) {}
+  /// Nothing was ready, and time went on: what comes now cannot come before what has been.
+  virtual void time_went_on() {}
 };
 
 /// Numbers that are the same everywhere for the same seed. SplitMix64, by Sebastiano Vigna (public domain).
@@ -71,7 +82,7 @@ class random_walk final : public oracle {
   std::size_t rarity_;
 };
 
-/// Those who wait have priorities, at random, and the first goes on until it waits; at `depth` - 1 moments within the first `steps`
+/// Those who wait have priorities, at random, and the first goes on until it waits; at `depth` - 1 moments within the first `steps` choices
 /// the one that runs becomes the last. Finds a bug that takes `depth` orders between steps with a probability that is known: Burckhardt,
 /// Kothari, Musuvathi, Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (2010). After `fair_after`
 /// steps those who wait take turns, so that one who waits by asking again and again comes to its end.

@@ -30,6 +30,7 @@ class simulation::core final : public internal::simulator {
       : decides_(decides),
         options_(options),
         asks_who_(decides.asks_who()),
+        wants_steps_(decides.wants_steps()),
         lag_left_(options.lag * lags_in_all),
         limit_(options.most_steps) {}
   ~core() { expects(members_.empty(), "a simulation went while a runtime in it was there"); }
@@ -39,8 +40,14 @@ class simulation::core final : public internal::simulator {
   void run(loop& home) override;
   void born(work& item) noexcept override;
   void report(const failure_report& report) override;
+  std::uint32_t number_task() noexcept override { return ++tasks_; }
+  void touch(const work& actor) noexcept override;
 
   std::size_t choose(std::size_t count, choice::kind what);
+  std::uint64_t number_object() noexcept { return object(thing::object, ++objects_); }
+  void touch(std::uint64_t what, bool changes) {
+    if (wants_steps_) touched_.push_back({what, changes});
+  }
   void look_for_leaks(runtime& ended);
   void finish();
 
@@ -68,8 +75,14 @@ class simulation::core final : public internal::simulator {
   members::iterator find(const loop& home) noexcept;
   void drive(member& until);
   void step();
+  void begin_step(const internal::simulated_works::ready& next);
   void after_step();
   void idle();
+  /// What may be touched: somebody; all on a loop; the calls of a loop; what a loop has posted to another; what the scenario has numbered.
+  enum class thing : std::uint8_t { somebody, loop, calls, posts, object };
+  static std::uint64_t object(thing kind, std::uint64_t number) noexcept {
+    return (static_cast<std::uint64_t>(kind) << 56) + number;
+  }
   [[noreturn]] void throw_failures();
   [[noreturn]] void throw_livelock();
   void wind_up_after_failure() noexcept;
@@ -93,6 +106,10 @@ class simulation::core final : public internal::simulator {
   internal::simulated_works works_;
   std::vector<std::uint32_t> who_;
   bool asks_who_;
+  bool wants_steps_;
+  std::uint64_t objects_ = 0;
+  std::uint32_t tasks_ = 0;
+  std::vector<testing::touch> touched_;              ///< by the step that runs
   std::unordered_map<const work*, identity> known_;  ///< those who are ready more than once
   std::uint32_t numbers_ = 0;
   time_point now_{};
@@ -137,6 +154,8 @@ void simulation::on_opened(callable<void(loop&)> told) { core_->on_opened(std::m
 std::size_t simulation::choose(std::size_t count, choice::kind what) {
   return core_->choose(count, what);
 }
+std::uint64_t simulation::number_object() { return core_->number_object(); }
+void simulation::touch(std::uint64_t object, bool changes) { core_->touch(object, changes); }
 time_point simulation::time() const noexcept { return core_->time(); }
 std::size_t simulation::steps() const noexcept { return core_->steps(); }
 std::uint64_t simulation::hash() const noexcept { return core_->hash(); }
@@ -249,6 +268,7 @@ void simulation::core::drive(member& until) {
       return;
     }
     jump(next);
+    decides_.time_went_on();
     after_step();
   }
 }
@@ -257,7 +277,7 @@ void simulation::core::step() {
   if (lag_left_ > duration::zero()) maybe_lag();
   std::size_t answer = 0;
   const std::size_t count = works_.candidates();
-  if (count > 1 && !failed_) {
+  if ((count > 1 || wants_steps_) && !failed_) {
     if (asks_who_) {
       who_.clear();
       for (std::size_t each = 0; each < count; ++each) who_.push_back(works_.who(each));
@@ -266,11 +286,26 @@ void simulation::core::step() {
   }
   const internal::simulated_works::ready next = works_.take(answer);
   mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()) * 8 + next.loop);
+  if (wants_steps_) begin_step(next);
   members_[next.loop]->steps.run(*next.item);
   take_in(next.loop);
+  if (wants_steps_ && !failed_) decides_.stepped(touched_);
   ++steps_;
   after_step();
   if (steps_ % busy_steps_per_jump == 0) jump_for_shutdown();
+}
+
+/// Whoever it is, it touches itself, and may touch anything on its loop.
+void simulation::core::begin_step(const internal::simulated_works::ready& next) {
+  touched_.clear();
+  touch(object(thing::somebody, next.who), true);
+  if (!options_.isolated) touch(object(thing::loop, next.loop), true);
+}
+
+void simulation::core::touch(const work& actor) noexcept {
+  if (!wants_steps_) return;
+  const auto found = known_.find(&actor);
+  if (found != known_.end()) touch(object(thing::somebody, found->second.number), true);
 }
 
 void simulation::core::after_step() {
@@ -302,6 +337,7 @@ void simulation::core::take_in(std::size_t ran) {
     for (work* next = members_[to]->steps.take_posted(); next != nullptr;) {
       work& item = *std::exchange(next, next->next);
       works_.add_to(members_[to]->posts[ran], item, to, number_of(item));
+      touch(object(thing::posts, to * members_.size() + ran), true);
     }
   }
   if (members_[ran]->steps.due()) {
@@ -314,10 +350,13 @@ void simulation::core::take_ready(std::size_t index) {
   member& home = *members_[index];
   for (work* next = home.steps.take_ready(); next != nullptr;) {
     work& item = *std::exchange(next, next->next);
+    const std::uint32_t who = number_of(item);
     if (internal::is_call(item)) {
-      works_.add_to(home.calls, item, index, number_of(item));
+      works_.add_to(home.calls, item, index, who);
+      touch(object(thing::calls, index), true);
     } else {
-      works_.add(item, index, number_of(item));
+      works_.add(item, index, who);
+      touch(object(thing::somebody, who), true);
     }
   }
 }
@@ -350,6 +389,7 @@ void simulation::core::born(work& item) noexcept {
 std::size_t simulation::core::ask(const choice& open) {
   const std::size_t answer = decides_.choose(open);
   expects(answer < open.count, "an oracle gave an answer that is none");
+  if (open.count == 1) return 0;
   choices_.push_back(static_cast<std::uint32_t>(answer));
   mix(answer * 0x10000 + open.count);
   return answer;

@@ -31,6 +31,10 @@ struct simulation_options {
   std::size_t most_steps = 100'000;  ///< then it is a livelock
   /// How far time may go on while something is ready, as on a slow machine; in one go, and in all a hundred times as far. Zero: it stands.
   duration lag = duration::zero();
+  /// A promise, by which an exhaustive search has much less to try: tasks and actors act on each other by messages, by waking each other, and on
+  /// what they `touch`, and not through memory; and it is all the same which of several things that one waits for came first. Without it all
+  /// steps on one loop depend on each other.
+  bool isolated = false;
   bool leaks =
       false;  ///< a task that is left behind by `run`, and that nobody waits for, is a failure
   failure_log* expected =
@@ -97,6 +101,10 @@ class simulation {
   void always(callable<void()> holds);
   /// A choice of the program's: less than `count`. 0 is what should come out when nothing special is wanted.
   std::size_t choose(std::size_t count, choice::kind what = choice::kind::value);
+  /// A number for something that several tasks or actors use, and that the simulation does not know of.
+  std::uint64_t number_object();
+  /// Says that the step which runs now looks at it, or changes it: for the reduction of an exhaustive search.
+  void touch(std::uint64_t object, bool changes);
   /// Has `told` called for each loop that is opened, before it runs.
   void on_opened(callable<void(loop&)> told);
 

@@ -224,3 +224,46 @@ TEST_CASE("a thousand seeds run twice make the same runs") {
     CHECK(hashes[0] == hashes[1]);
   }
 }
+
+TEST_CASE("tasks have the same names in the same run") {
+  const auto names = []() -> coro<std::string> {
+    auto nothing = []() -> coro<> { co_return; };
+    auto one = create_task(nothing());
+    auto other = create_task(nothing());
+    co_await one;
+    co_await other;
+    co_return one.name() + " " + other.name();
+  };
+  std::string first;
+  for (int run = 0; run < 2; ++run) {
+    first_come natural;
+    simulation world(natural);
+    const std::string now = world.run(names());
+    if (run == 0) first = now;
+    CHECK(now == first);
+  }
+}
+
+TEST_CASE("a failure is not simplified into another") {
+  const auto scenario = []() -> coro<> {
+    std::string order;
+    auto say = [&order](char what) -> coro<> {
+      co_await sleep(0s);
+      co_await sleep(0s);
+      order += what;
+    };
+    co_await gather(say('a'), say('b'), say('c'), say('d'));
+    if (order == "dcba") throw std::runtime_error("the rare one");
+    if (order != "abcd" && order[0] == 'd') throw std::runtime_error("the frequent one");
+  };
+  bool rare = false;
+  for (std::uint64_t seed = 1; seed < 60; ++seed) {
+    try {
+      explore({.schedules = 60, .seed = seed}, scenario);
+    } catch (const schedule_failed& found) {
+      std::filesystem::remove(found.about().file);
+      rare = rare || found.about().reason.find("the rare one") != std::string::npos;
+    }
+  }
+  CHECK(rare);
+}
