@@ -83,12 +83,15 @@ coro<> run(bool planted) {
   std::vector<actor_ref<following>> all;
   for (int& each : disks) all.push_back(spawn<follower>(std::ref(each)));
   auto first = spawn<leader>(all, planted);
+  bool right = true;
   for (const int value : {1, 2}) {
     co_await first.ask(write{value});
     int have = 0;
     for (const int each : disks) have += each == value ? 1 : 0;
-    require(have >= 2, "a write was confirmed that no majority has");
+    right = right && have >= 2;
   }
+  co_await settled();  // the followers have written
+  require(right, "a write was confirmed that no majority has");
 }
 
 TROUPE_BUG("an acknowledgement of the write before is counted", run)
@@ -271,6 +274,7 @@ class locker : public actor<protocol<acquire, release, expire>> {
 coro<> run(bool planted) {
   auto locks = spawn<locker>(planted);
   int inside = 0;
+  bool alone = true;
   auto slow = [&](int lease) -> coro<> {
     co_await pauses(3);
     locks.tell(release{lease});
@@ -281,13 +285,14 @@ coro<> run(bool planted) {
   };
   auto quick = [&]() -> coro<> {
     const int lease = co_await locks.ask(acquire{});
-    require(++inside == 1, "two have the lease");
+    alone = ++inside == 1 && alone;
     co_await pauses(2);
     --inside;
     locks.tell(release{lease});
   };
   const int first = co_await locks.ask(acquire{});
   co_await gather(slow(first), watch(first), quick(), quick());
+  require(alone, "two have the lease");
 }
 
 TROUPE_BUG("a late release frees the lease of another", run)
@@ -388,12 +393,12 @@ coro<> run(bool planted) {
     }
   }
   for (std::size_t each = 0; each < 3; ++each) all[each].tell(meet{all[(each + 1) % 3]});
-  auto order = [&](std::size_t which) -> coro<> {
-    co_await pauses(static_cast<int>(which) * 8);
-    const int parts = co_await all[which].ask(work{});
+  auto order = [](actor_ref<making> from, int later) -> coro<> {
+    co_await pauses(later);
+    const int parts = co_await from.ask(work{});
     require(parts == 2, "a part is missing");
   };
-  co_await gather(order(0), order(1), order(2));
+  co_await gather(order(all[0], 0), order(all[1], 8), order(all[2], 16));
 }
 
 TROUPE_BUG("three ask each other in a circle", run)
@@ -592,7 +597,9 @@ coro<> run(bool planted) {
     before = sum;
     if (wave % 4 == 0) co_await sleep(1ms);
   }
-  require(done == 4, "the work was declared done with a job under way");
+  const int by_then = done;
+  co_await settled();  // nobody works any more
+  require(by_then == 4, "the work was declared done with a job under way");
 }
 
 TROUPE_BUG("work is declared done with a job under way", run)
