@@ -61,7 +61,8 @@ attempt try_once(const explore_options& options, const internal::scenario& run, 
                              .most_steps = options.most_steps,
                              .lag = options.lag,
                              .isolated = options.isolated,
-                             .leaks = options.leaks});
+                             .leaks = options.leaks,
+                             .expects = options.expects});
   if (seen_by != nullptr) {
     world.on_opened([seen_by](loop& home) {
       for (const std::unique_ptr<witness>& each : *seen_by) each->opened(home);

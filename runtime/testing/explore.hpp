@@ -31,6 +31,7 @@ struct explore_options {
   std::size_t most_steps = 100'000;
   duration lag = duration::zero();
   bool isolated = false;
+  std::function<bool(const failure_report&)> expects = {};  ///< see simulation_options
   bool leaks = true;  ///< a task that is left behind, and that nobody waits for, is a failure
   std::size_t shrink_runs = 2'000;  ///< how many are made to find a simpler one that fails; 0: none
 };

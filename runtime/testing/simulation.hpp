@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <source_location>
 #include <stdexcept>
@@ -37,6 +38,8 @@ struct simulation_options {
   bool isolated = false;
   bool leaks =
       false;  ///< a task that is left behind by `run`, and that nobody waits for, is a failure
+  /// Says which failures belong to the scenario, such as a crash that is followed by a restart; each is asked about.
+  std::function<bool(const failure_report&)> expects = {};
   failure_log* expected =
       nullptr;  ///< takes the failures that are provoked; any other ends the run
 };

@@ -3,6 +3,7 @@
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/place.hpp>
 #include <troupe/actors/spawn.hpp>
+#include <troupe/actors/supervise.hpp>
 #include <troupe/actors/testing/sequence_chart.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/testing/explore.hpp>
@@ -75,6 +76,37 @@ coro<> hasty_bank() {
   co_await sleep(1s);
 }
 
+/// Crashes at its first message, and is started again.
+class fragile : public actor<protocol<go>> {
+ public:
+  explicit fragile(int& crashes) : crashes_(crashes) {}
+  void on(go) {
+    if (crashes_++ == 0) throw std::runtime_error("boom");
+  }
+
+ private:
+  int& crashes_;
+};
+class parent : public actor<protocol<go>> {
+ public:
+  explicit parent(int& crashes) : child_(supervise<fragile>({}, std::ref(crashes))) {}
+  void on(go) { child_.tell(go{}); }
+
+ private:
+  actor_ref<protocol<go>> child_;
+};
+
+coro<> restarting() {
+  int crashes = 0;
+  auto of = spawn<parent>(std::ref(crashes));
+  of.tell(go{});
+  of.tell(go{});
+  co_await sleep(10s);
+  if (crashes != 2) throw std::runtime_error("a message was not handled after the restart");
+  of.stop();
+  co_await sleep(1s);
+}
+
 }  // namespace chart_test
 
 TEST_CASE("a bank that is right is explored on one loop and on three") {
@@ -97,4 +129,15 @@ TEST_CASE("a failed schedule of actors is shown as a chart of what led to it") {
     CHECK_THAT(story, Catch::Contains("X crashed: std::runtime_error: a deposit after the audit"));
     CHECK_THAT(story, Catch::Contains("*0.000000s"));
   }
+}
+
+TEST_CASE("a crash that belongs to the scenario can be said to, and is no failure then") {
+  CHECK_THROWS_AS(explore({.schedules = 3, .shrink_runs = 0}, chart_test::restarting),
+                  schedule_failed);
+  explore_options options;
+  options.schedules = 300;
+  options.expects = [](const failure_report& report) {
+    return report.message.find("fragile crashed and is restarted") != std::string::npos;
+  };
+  CHECK(explore(options, chart_test::restarting).schedules == 300);
 }
