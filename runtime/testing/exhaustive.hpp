@@ -63,7 +63,6 @@ class exhaustive final : public oracle {
 
   std::vector<std::unique_ptr<node>> nodes_;  ///< of the run, in their order
   std::size_t depth_ = 0;                     ///< how many of them this run has reached
-  std::size_t replayed_ = 0;                  ///< how many of them are given
   std::size_t barrier_ = 0;                   ///< the first node since time went on
   std::size_t last_step_;
   std::vector<readiness> ready_;  ///< who is ready, and since which step
