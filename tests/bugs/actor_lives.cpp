@@ -21,13 +21,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-coro<> pauses(int turns) {
-  for (int turn = 0; turn < turns; ++turn) co_await sleep(0s);
-}
-
-/// Time stands still while anything is ready, so after this nothing is.
-coro<> settled() { co_await sleep(1s); }
-
 /// A shop closes, and those who wait in it are never told.
 namespace never_answered {
 
@@ -64,12 +57,12 @@ coro<> run(bool planted) {
   auto second = corner.ask(order{});
   auto supply = [&]() -> coro<> {
     for (int i = 0; i < 2; ++i) {
-      co_await pauses(2);
+      co_await give_way(2);
       corner.tell(goods{});
     }
   };
   auto evening = [&]() -> coro<> {
-    co_await pauses(9);
+    co_await give_way(9);
     corner.tell(close{});
   };
   co_await gather(supply(), evening());
@@ -101,7 +94,7 @@ coro<> run(bool planted) {
   auto work = [&]() -> coro<> {
     for (int i = 0; i < 2; ++i) {
       log.tell(line{});
-      co_await pauses(2);
+      co_await give_way(2);
     }
   };
   co_await gather(work(), work());
@@ -161,18 +154,18 @@ coro<> run(bool planted) {
   files all;
   register_name("store", spawn<store>(std::ref(all), planted));
   auto use = [&](int owner, int later) -> coro<> {
-    co_await pauses(later);
+    co_await give_way(later);
     auto pending = when_registered<storing>("store");
     auto found = co_await pending;
     try {
       const opened mine = co_await found.ask(open{});
-      co_await pauses(2);
+      co_await give_way(2);
       if ((found = whereis<storing>("store"))) co_await found.ask(write{mine, owner});
     } catch (const actor_dead&) {  // then nothing was written
     }
   };
   auto replace = [&]() -> coro<> {
-    co_await pauses(12);
+    co_await give_way(12);
     auto old = whereis<storing>("store");
     old.stop();
     co_await old.stopped();
@@ -247,15 +240,15 @@ coro<> run(bool planted) {
     join mine{me};
     auto joined = all.ask(std::move(mine));
     co_await joined;
-    co_await pauses(2);
+    co_await give_way(2);
     all.tell(spread{7});
   };
   auto renewed = [&]() -> coro<> {
-    co_await pauses(16);
+    co_await give_way(16);
     all.tell(renew{});
   };
   co_await gather(take_part(), renewed());
-  co_await settled();
+  co_await all_quiet();
   require(heard == 7, "who had joined before a restart heard nothing");
 }
 
@@ -322,224 +315,14 @@ coro<> run(bool planted) {
   int incarnation = 0;
   int attached = 0;
   auto all = spawn<house>(std::ref(incarnation), std::ref(attached), planted);
-  co_await settled();
+  co_await all_quiet();
   all.tell(renew{});
-  co_await settled();
+  co_await all_quiet();
   require(attached == incarnation, "one is attached to what has gone");
 }
 
 TROUPE_BUG("two that depend on each other begin again in the wrong order", run)
 
 }  // namespace order_of_restarts
-
-/// Two look for a service, find none, and each starts it.
-namespace two_of_one {
-
-using empty = protocol<>;
-
-class service : public actor<empty> {
- public:
-  explicit service(int& made) { ++made; }
-};
-
-coro<> run(bool planted) {
-  int made = 0;
-  auto need = [&](int later) -> coro<> {
-    co_await pauses(later);
-    auto found = whereis<empty>("service");
-    if (found) co_return;
-    co_await pauses(1);  // reads what the service is to be like
-    if (!planted && whereis<empty>("service")) co_return;
-    found = spawn<service>(std::ref(made));
-    if (!whereis<empty>("service")) register_name("service", found);
-  };
-  co_await gather(need(0), need(4));
-  require(made == 1, "what there is to be one of was started twice");
-}
-
-TROUPE_BUG("two start what there is to be one of", run)
-
-}  // namespace two_of_one
-
-/// A worker says that it has nothing to do while a job is on its way to it, and is stopped.
-namespace idle_too_soon {
-
-struct job {};
-using working = protocol<job>;
-struct idle {
-  int done;  // jobs, since it was started
-};
-using managing = protocol<job, idle>;
-
-class worker : public actor<working> {
- public:
-  worker(actor_ref<managing> boss, int& done) : boss_(std::move(boss)), all_(done) {}
-  void on(job) {
-    ++all_;
-    boss_.tell(idle{++done_});
-  }
-
- private:
-  actor_ref<managing> boss_;
-  int& all_;
-  int done_ = 0;
-};
-
-class manager : public actor<managing> {
- public:
-  manager(int& done, bool planted) : done_(done), planted_(planted) {}
-  void on(job j) {
-    if (!worker_) {
-      worker_ = spawn<worker>(self(), std::ref(done_));
-      given_ = 0;
-    }
-    ++given_;
-    worker_.tell(j);
-  }
-  void on(idle i) {
-    if (!worker_ || (!planted_ && i.done != given_)) return;
-    worker_.stop();
-    worker_ = {};
-  }
-
- private:
-  int& done_;
-  bool planted_;
-  actor_ref<working> worker_;
-  int given_ = 0;
-};
-
-coro<> run(bool planted) {
-  int done = 0;
-  auto boss = spawn<manager>(std::ref(done), planted);
-  for (int i = 0; i < 3; ++i) {
-    boss.tell(job{});
-    co_await pauses(4);
-  }
-  co_await settled();
-  require(done == 3, "a job went to a worker that was stopped as idle");
-}
-
-TROUPE_BUG("one is stopped as idle while something is on its way to it", run)
-
-}  // namespace idle_too_soon
-
-/// A time-out was cancelled too late: its message is in the mailbox by then.
-namespace cancelled_timer {
-
-struct touch {
-  using reply = bool;  // whether the session was open
-};
-struct expired {
-  int generation;
-};
-
-class session : public actor<protocol<touch, expired>> {
- public:
-  explicit session(bool planted) : planted_(planted) {}
-  bool on(touch) {
-    if (!open_) return false;
-    if (timer_) timer_->cancel();
-    touched_ = loop::current()->time();
-    timer_.emplace(create_task(expire(++generation_)));
-    return true;
-  }
-  void on(expired e) {
-    if (!planted_ && e.generation != generation_) return;
-    const duration unused = loop::current()->time() - touched_;
-    require(unused >= 10ms, "a session was closed that had just been used");
-    open_ = false;
-  }
-
- private:
-  coro<> expire(int generation) {
-    co_await sleep(10ms);
-    self().tell(expired{generation});
-  }
-  bool planted_;
-  bool open_ = true;
-  int generation_ = 0;
-  time_point touched_{};
-  std::optional<task<>> timer_;
-};
-
-coro<> run(bool planted) {
-  auto one = spawn<session>(planted);
-  for (int i = 0; i < 3; ++i) {
-    co_await one.ask(touch{});
-    co_await sleep(10ms);
-  }
-  co_await settled();
-}
-
-TROUPE_BUG("the message of a timer that was cancelled is handled", run)
-
-}  // namespace cancelled_timer
-
-/// One is replaced by another, and a ref of the first is still used.
-namespace old_ref {
-
-struct job {
-  using reply = void;
-};
-using working = protocol<job>;
-struct present {
-  using reply = actor_ref<working>;
-};
-struct replace {};
-
-class worker : public actor<working> {
- public:
-  explicit worker(int& done) : done_(done) {}
-  void on(job) { ++done_; }
-
- private:
-  int& done_;
-};
-
-class agency : public actor<protocol<present, replace>> {
- public:
-  explicit agency(int& done) : done_(done), worker_(spawn<worker>(std::ref(done))) {}
-  actor_ref<working> on(present) { return worker_; }
-  void on(replace) {
-    worker_.stop_when_drained(1s);
-    worker_ = spawn<worker>(std::ref(done_));
-  }
-
- private:
-  int& done_;
-  actor_ref<working> worker_;
-};
-
-coro<> run(bool planted) {
-  int done = 0;
-  auto office = spawn<agency>(std::ref(done));
-  auto work = [&]() -> coro<> {
-    for (bool taken = false; !taken;) {
-      const auto who = co_await office.ask(present{});
-      co_await pauses(1);
-      if (planted) {
-        who.tell(job{});
-        co_return;
-      }
-      try {
-        co_await who.ask(job{});
-        taken = true;
-      } catch (const actor_dead&) {  // the next one then
-      }
-    }
-  };
-  auto renew = [&]() -> coro<> {
-    co_await pauses(8);
-    office.tell(replace{});
-  };
-  co_await gather(work(), renew());
-  co_await settled();
-  require(done == 1, "a job went to one that had been replaced");
-}
-
-TROUPE_BUG("the ref of one that was replaced is used", run)
-
-}  // namespace old_ref
 
 }  // namespace

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <troupe/runtime/coro.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task_group.hpp>
 #include <troupe/runtime/testing/explore.hpp>
 
 #include "support/catch.hpp"
@@ -13,6 +15,7 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::testing::bugs {
@@ -34,6 +37,24 @@ void check(scenario run);
 /// What a scenario says when it has found itself wrong. Catch2's macros would report each of thousands of runs.
 inline void require(bool holds, const std::string& what) {
   if (!holds) throw std::runtime_error(what);
+}
+
+/// Lets others go first, so many times.
+inline coro<> give_way(int turns = 1) {
+  for (int turn = 0; turn < turns; ++turn) co_await sleep(duration::zero());
+}
+/// Time stands still while anything is ready, so after this nothing is.
+inline coro<> all_quiet() { co_await sleep(std::chrono::seconds(1)); }
+
+/// Runs them side by side; when it ends, however it ends, none of them goes on.
+template <class... Coros>
+coro<> together(Coros... all) {
+  task_group group;
+  auto body = [&]() -> coro<> {
+    (group.create_task(std::move(all)), ...);
+    co_return;
+  };
+  co_await group.run(body);
 }
 
 }  // namespace troupe::testing::bugs

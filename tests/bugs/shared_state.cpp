@@ -24,30 +24,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-coro<> pause(int turns = 1) {
-  for (int turn = 0; turn < turns; ++turn) co_await sleep(0s);
-}
-
-/// Runs them side by side; when it ends, however it ends, none of them goes on.
-template <class... Coros>
-coro<> together(Coros... all) {
-  task_group group;
-  auto body = [&]() -> coro<> {
-    (group.create_task(std::move(all)), ...);
-    co_return;
-  };
-  co_await group.run(body);
-}
-
 /// What was read before an await is written after it.
 coro<> lost_update(bool planted) {
   int count = 0;
   lock guard;
   auto add = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     if (!planted) co_await guard.acquire();
     const int before = count;
-    co_await pause();
+    co_await give_way();
     count = before + 1;
     if (!planted) guard.release();
   };
@@ -62,10 +47,10 @@ coro<> made_twice(bool planted) {
   std::optional<connection> cached;
   lock guard;
   auto use = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     if (!planted) co_await guard.acquire();
     if (!cached) {
-      co_await pause();  // connects
+      co_await give_way();  // connects
       ++made;
       cached.emplace();
     }
@@ -84,9 +69,9 @@ coro<> place_kept(bool planted) {
                                     sessions.begin());
   };
   auto leave = [&](int session, int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     std::size_t place = place_of(session);
-    co_await pause();  // says goodbye
+    co_await give_way();  // says goodbye
     if (!planted) place = place_of(session);
     if (place < sessions.size()) sessions.erase(sessions.begin() + static_cast<int>(place));
   };
@@ -98,11 +83,11 @@ coro<> place_kept(bool planted) {
 coro<> seat_taken(bool planted) {
   std::map<int, int> seats;  // who has which
   auto book = [&](int guest, int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     int seat = 1;
     while (seats.count(seat) != 0) ++seat;
     if (!planted) seats[seat] = guest;
-    co_await pause(2);  // pays
+    co_await give_way(2);  // pays
     seats[seat] = guest;
   };
   co_await together(book(7, 0), book(8, 6), book(9, 12));
@@ -115,9 +100,9 @@ coro<> room_seen_too_early(bool planted) {
   int dropped = 0;
   int served = 0;
   auto produce = [&](int job, int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     bool room = !jobs.full();
-    co_await pause();  // packs it
+    co_await give_way();  // packs it
     if (!planted) room = !jobs.full();
     if (room) {
       jobs.put_nowait(job);
@@ -146,13 +131,13 @@ coro<> two_reads(bool planted) {
   int sum = 0;
   auto audit = [&]() -> coro<> {
     const int first = savings;
-    if (planted) co_await pause();  // writes it down
+    if (planted) co_await give_way();  // writes it down
     const int second = current;
-    co_await pause();
+    co_await give_way();
     sum = first + second;
   };
   auto transfer = [&](int cents, int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     savings -= cents;
     current += cents;
   };
@@ -167,27 +152,27 @@ coro<> writer_among_readers(bool planted) {
   bool writing = false;
   bool mixed = false;
   auto read = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     co_await changed.acquire();
     while (writing) co_await changed.wait();
     if (!planted) ++readers;
     changed.release();
-    co_await pause();  // opens the file
+    co_await give_way();  // opens the file
     if (planted) ++readers;
     mixed = mixed || writing;
-    co_await pause();
+    co_await give_way();
     mixed = mixed || writing;
     co_await changed.acquire();
     if (--readers == 0) changed.notify_all();
     changed.release();
   };
   auto write = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     co_await changed.acquire();
     while (readers > 0) co_await changed.wait();
     writing = true;
     changed.release();
-    co_await pause(2);
+    co_await give_way(2);
     co_await changed.acquire();
     writing = false;
     changed.notify_all();
@@ -205,11 +190,11 @@ coro<> older_answer(bool planted) {
   auto load = [&]() -> coro<> {
     const int asked_at = version;
     const int answer = stored;
-    co_await pause(2);  // the way back
+    co_await give_way(2);  // the way back
     if (planted || asked_at == version) cached = answer;
   };
   auto update = [&](int value, int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     stored = value;
     ++version;
     cached.reset();
@@ -222,7 +207,7 @@ coro<> older_answer(bool planted) {
 coro<> by_completion(bool planted) {
   std::vector<int> arrived;
   auto square = [&](int number) -> coro<int> {
-    co_await pause(2);
+    co_await give_way(2);
     arrived.push_back(number * number);
     const int answer = number * number;
     co_return answer;
@@ -241,10 +226,10 @@ coro<> closed_twice(bool planted) {
   bool closed = false;
   int closes = 0;
   auto close = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     if (closed) co_return;
     if (!planted) closed = true;
-    co_await pause();  // sends what is left
+    co_await give_way();  // sends what is left
     closed = true;
     ++closes;
   };
@@ -258,13 +243,13 @@ coro<> used_before_ready(bool planted) {
   event opened;
   bool lost = false;
   auto connect = [&]() -> coro<> {
-    co_await pause(2);
+    co_await give_way(2);
     open = true;
     opened.set();
   };
   auto send = [&]() -> coro<> {
     if (planted) {
-      co_await pause(5);  // that should do
+      co_await give_way(5);  // that should do
     } else {
       co_await opened.wait();
     }
@@ -281,12 +266,12 @@ coro<> sent_twice(bool planted) {
   auto flush = [&]() -> coro<> {
     const std::vector<int> going = batch;
     if (!planted) batch.clear();
-    co_await pause();  // sends
+    co_await give_way();  // sends
     sent.insert(sent.end(), going.begin(), going.end());
     if (planted) batch.clear();
   };
   auto add = [&](int item, int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     batch.push_back(item);
     if (batch.size() >= 2) co_await flush();
   };
@@ -304,11 +289,11 @@ coro<> torn_frame(bool planted) {
   std::size_t received = 0;
   auto send = [&]() -> coro<> {
     ends.first.write("head");
-    co_await pause();  // makes the rest
+    co_await give_way();  // makes the rest
     ends.first.write("body");
   };
   auto receive = [&]() -> coro<> {
-    co_await pause(4);
+    co_await give_way(4);
     if (planted) {
       received = (co_await ends.second.read_some(8)).size();
     } else {

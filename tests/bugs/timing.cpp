@@ -22,21 +22,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-coro<> pause(int turns = 1) {
-  for (int turn = 0; turn < turns; ++turn) co_await sleep(0s);
-}
-
-/// Runs them side by side; when it ends, however it ends, none of them goes on.
-template <class... Coros>
-coro<> together(Coros... all) {
-  task_group group;
-  auto body = [&]() -> coro<> {
-    (group.create_task(std::move(all)), ...);
-    co_return;
-  };
-  co_await group.run(body);
-}
-
 /// The time-out of a request that has been answered ends the next one.
 coro<> stale_timer(bool planted) {
   std::optional<int> open;
@@ -53,7 +38,7 @@ coro<> stale_timer(bool planted) {
     group.create_task(time_out(request));
     co_await sleep(takes);
     if (open == request) open.reset();
-    co_await pause(2);  // reads the answer
+    co_await give_way(2);  // reads the answer
   };
   auto ask_both = [&]() -> coro<> {
     co_await ask(1, 1s);
@@ -78,7 +63,7 @@ coro<> applied_twice(bool planted) {
   auto client = [&]() -> coro<> {
     while (!acknowledged) {
       group.create_task(deposit(7));
-      co_await pause(2);
+      co_await give_way(2);
       co_await sleep(1s);
     }
   };
@@ -153,13 +138,13 @@ coro<> lease_outlived(bool planted) {
   auto old_owner = [&]() -> coro<> {
     co_await sleep(1s);
     if (lease != 1) co_return;
-    co_await pause();  // the way to the store
+    co_await give_way();  // the way to the store
     store(1);
   };
   auto new_owner = [&]() -> coro<> {
     co_await sleep(1s);
     lease = 2;
-    co_await pause(3);
+    co_await give_way(3);
     store(2);
   };
   co_await together(old_owner(), new_owner());
@@ -175,7 +160,7 @@ coro<> owner_gone(bool planted) {
     used_afterwards = !open;
   };
   auto saving = create_task(save());
-  co_await pause(2);
+  co_await give_way(2);
   co_await sleep(1s);
   if (!planted) {
     saving.cancel();
@@ -260,14 +245,14 @@ coro<> idle_no_more(bool planted) {
     const int before = requests;
     co_await sleep(1s);
     if (requests != before) co_return;
-    co_await pause();  // writes to the log
+    co_await give_way();  // writes to the log
     if (planted || requests == before) open = false;
   };
   auto request = [&]() -> coro<> {
     co_await sleep(1s);
     if (!open) co_return;  // and connects again
     ++requests;
-    co_await pause(2);
+    co_await give_way(2);
     lost = !open;
   };
   co_await together(request(), close_if_idle());
@@ -302,14 +287,14 @@ coro<> given_up_and_done(bool planted) {
   auto pay = [&]() -> coro<> {
     co_await sleep(1s);
     paid = true;
-    co_await pause();  // prints the bill
+    co_await give_way();  // prints the bill
     ++orders;
   };
   auto paying = create_task(pay());
-  co_await pause(2);
+  co_await give_way(2);
   --stock;
   co_await sleep(1s);
-  co_await pause(4);  // some grace
+  co_await give_way(4);  // some grace
   paying.cancel();
   co_await gather(return_exceptions, paying);
   const bool came_through = planted ? orders == 1 : paid;

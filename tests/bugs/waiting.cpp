@@ -22,21 +22,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-coro<> pause(int turns = 1) {
-  for (int turn = 0; turn < turns; ++turn) co_await sleep(0s);
-}
-
-/// Runs them side by side; when it ends, however it ends, none of them goes on.
-template <class... Coros>
-coro<> together(Coros... all) {
-  task_group group;
-  auto body = [&]() -> coro<> {
-    (group.create_task(std::move(all)), ...);
-    co_return;
-  };
-  co_await group.run(body);
-}
-
 /// A place where there may be one at a time.
 struct room {
   int inside = 0;
@@ -60,7 +45,7 @@ coro<> cleared_too_late(bool planted) {
   event arrived;
   int mail = 0;
   auto deliver = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     ++mail;
     arrived.set();
   };
@@ -69,7 +54,7 @@ coro<> cleared_too_late(bool planted) {
       co_await arrived.wait();
       if (!planted) arrived.clear();
       seen += std::exchange(mail, 0);
-      co_await pause();  // shows it
+      co_await give_way();  // shows it
       if (planted) arrived.clear();
     }
   };
@@ -91,9 +76,9 @@ coro<> notified_before_wait(bool planted) {
     changed.release();
   };
   auto work = [&]() -> coro<> {
-    co_await pause(2);
+    co_await give_way(2);
     co_await changed.acquire();
-    co_await pause();  // writes the result
+    co_await give_way();  // writes the result
     finished = true;
     changed.notify_all();
     changed.release();
@@ -107,7 +92,7 @@ coro<> if_for_while(bool planted) {
   int items = 0;
   bool took_nothing = false;
   auto take = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     co_await changed.acquire();
     if (items == 0) co_await changed.wait();
     while (!planted && items == 0) co_await changed.wait();
@@ -116,7 +101,7 @@ coro<> if_for_while(bool planted) {
     changed.release();
   };
   auto put = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     co_await changed.acquire();
     ++items;
     changed.notify();
@@ -130,14 +115,14 @@ coro<> if_for_while(bool planted) {
 coro<> three_locks(bool planted) {
   std::array<lock, 3> forks;
   auto dine = [&](std::size_t seat, int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     std::size_t first = seat;
     std::size_t second = (seat + 1) % forks.size();
     if (!planted && second < first) std::swap(first, second);
     const auto one = co_await forks[first].scoped();
-    co_await pause();
+    co_await give_way();
     const auto other = co_await forks[second].scoped();
-    co_await pause();
+    co_await give_way();
   };
   co_await together(dine(0, 0), dine(1, 3), dine(2, 6));
 }
@@ -147,14 +132,14 @@ coro<> half_the_permits(bool planted) {
   semaphore buffers(2);
   lock one_at_a_time;
   auto copy = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     held_lock turn;
     if (!planted) turn = co_await one_at_a_time.scoped();
     const auto source = co_await buffers.scoped();
-    co_await pause();  // reads
+    co_await give_way();  // reads
     const auto target = co_await buffers.scoped();
     if (turn) turn.release();
-    co_await pause();
+    co_await give_way();
   };
   co_await together(copy(0), copy(5));
 }
@@ -165,11 +150,11 @@ coro<> two_upgrades(bool planted) {
   int readers = 0;
   int value = 0;
   auto update = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     co_await changed.acquire();
     ++readers;
     changed.release();
-    co_await pause();  // reads
+    co_await give_way();  // reads
     co_await changed.acquire();
     if (!planted) {  // ends reading first
       --readers;
@@ -195,11 +180,11 @@ coro<> permit_lost(bool planted) {
     } else {
       permit = co_await slots.scoped();
     }
-    co_await pause(2);
+    co_await give_way(2);
     if (planted) slots.release();
   };
   auto first = create_task(download());
-  co_await pause(5);
+  co_await give_way(5);
   first.cancel();
   co_await gather(return_exceptions, first);
   co_await download();
@@ -210,17 +195,17 @@ coro<> permit_doubled(bool planted) {
   semaphore slots(1);
   room office;
   auto work = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     co_await slots.acquire();
     bool held = true;
     try {
       {
         const visit now(office);
-        co_await pause();
+        co_await give_way();
       }
       slots.release();
       if (!planted) held = false;
-      co_await pause();  // reports
+      co_await give_way();  // reports
     } catch (const cancelled&) {
       if (held) slots.release();
       throw;
@@ -228,7 +213,7 @@ coro<> permit_doubled(bool planted) {
   };
   auto first = create_task(work(0));
   auto stop = [&]() -> coro<> {
-    co_await pause(5);
+    co_await give_way(5);
     first.cancel();
   };
   co_await together(stop(), work(6), work(7));
@@ -241,13 +226,13 @@ coro<> lock_of_another(bool planted) {
   lock guard;
   room office;
   auto edit = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     bool held = planted;
     try {
       co_await guard.acquire();
       held = true;
       const visit now(office);
-      co_await pause(2);
+      co_await give_way(2);
     } catch (const cancelled&) {
       if (held) guard.release();
       throw;
@@ -256,7 +241,7 @@ coro<> lock_of_another(bool planted) {
   };
   auto impatient = create_task(edit(4));
   auto stop = [&]() -> coro<> {
-    co_await pause(8);
+    co_await give_way(8);
     impatient.cancel();
   };
   co_await together(edit(0), stop(), edit(5));
@@ -271,7 +256,7 @@ coro<> item_lost(bool planted) {
   auto work = [&]() -> coro<> {
     const int job = co_await jobs.get();
     try {
-      co_await pause();  // makes ready for it
+      co_await give_way();  // makes ready for it
     } catch (const cancelled&) {
       if (!planted) jobs.put_nowait(job);
       throw;
@@ -280,11 +265,11 @@ coro<> item_lost(bool planted) {
   };
   auto first = create_task(work());
   auto put = [&](int after) -> coro<> {
-    co_await pause(after);
+    co_await give_way(after);
     jobs.put_nowait(1);
   };
   auto stop = [&]() -> coro<> {
-    co_await pause(5);
+    co_await give_way(5);
     first.cancel();
   };
   co_await together(put(0), stop());
@@ -310,7 +295,7 @@ coro<> barrier_too_early(bool planted) {
   };
   auto run = [&](std::size_t me) -> coro<> {
     for (int round = 1; round <= 2; ++round) {
-      co_await pause(2);  // does its part of the round
+      co_await give_way(2);  // does its part of the round
       done[me] = round;
       co_await meet();
       apart = apart || done[1 - me] < round;
@@ -328,7 +313,7 @@ coro<> cancellation_lost(bool planted) {
     for (;;) {
       co_await jobs.get();
       try {
-        co_await pause(2);
+        co_await give_way(2);
       } catch (const std::exception&) {
         ++failed;
       } catch (...) {
@@ -339,7 +324,7 @@ coro<> cancellation_lost(bool planted) {
   };
   auto worker = create_task(work());
   jobs.put_nowait(1);
-  co_await pause(6);
+  co_await give_way(6);
   worker.cancel();
   co_await gather(return_exceptions, worker);
 }
@@ -353,16 +338,16 @@ coro<> task_leaked(bool planted) {
   bool hung_up = false;
   auto session = [&]() -> coro<> {
     auto beat = create_task(beat_for_ever());
-    co_await pause();  // greets
+    co_await give_way();  // greets
     if (hung_up) {
       if (!planted) beat.cancel();
       co_return;
     }
-    co_await pause();
+    co_await give_way();
     beat.cancel();
   };
   auto hang_up = [&]() -> coro<> {
-    co_await pause(3);
+    co_await give_way(3);
     hung_up = true;
   };
   co_await together(session(), hang_up());
@@ -377,7 +362,7 @@ coro<> done_too_early(bool planted) {
       for (;;) {
         co_await jobs.get();
         if (planted) jobs.task_done();
-        co_await pause();
+        co_await give_way();
         ++stored;
         if (!planted) jobs.task_done();
       }
@@ -387,7 +372,7 @@ coro<> done_too_early(bool planted) {
   int summary = 0;
   auto report = [&]() -> coro<> {
     co_await jobs.join();
-    co_await pause(2);  // opens the file
+    co_await give_way(2);  // opens the file
     summary = stored;
     jobs.shutdown();
   };
@@ -404,12 +389,12 @@ coro<> counted_too_late(bool planted) {
   event idle;
   auto job = [&]() -> coro<> {
     if (planted) ++pending;
-    co_await pause(3);
+    co_await give_way(3);
     ++done;
     if (--pending == 0) idle.set();
   };
   auto wait = [&]() -> coro<> {
-    co_await pause();
+    co_await give_way();
     if (pending > 0) co_await idle.wait();
     seen = done;
   };
