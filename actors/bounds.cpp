@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <string>
-#include <troupe/runtime/internal/simulator.hpp>
 #include <utility>
 
 namespace troupe::internal {
@@ -77,7 +76,7 @@ void cell::bound(const mailbox_options& whole) {
 }
 
 void cell::accept_slowly(envelope& item) noexcept {
-  if ((gate_ & gate_simulated) != 0) home_->simulator()->touch(*this);
+  touched();
   if (traced()) trace_sent(item);
   if (closed()) {
     refuse(item);
@@ -226,6 +225,7 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
 // --- urgent messages --------------------------------------------------------------------------------------------------
 
 void cell::accept_urgent(envelope& item) noexcept {
+  touched();
   if (traced()) trace_sent(item);
   if (closed()) return refuse(item);
   if (counted()) {

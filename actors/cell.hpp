@@ -281,6 +281,8 @@ class cell : public work {
 
  private:
   friend class actor_roots;
+  /// Somebody acts on it: a simulation may want to know.
+  void touched() noexcept;
   trace* tracing() noexcept;
   void trace_life(trace_event& event) noexcept;
   void accept(envelope& item) noexcept {

@@ -74,7 +74,12 @@ void cell::request_kill() noexcept {
   pay_attention();
 }
 
+void cell::touched() noexcept {
+  if ((gate_ & gate_simulated) != 0) home_->simulator()->touch(*this);
+}
+
 void cell::pay_attention() noexcept {
+  touched();
   attention_ = true;
   if (busy_) {
     // The handler in hand is told to end, and its end makes the cell ready; on_stop is left to finish.
