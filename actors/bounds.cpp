@@ -77,6 +77,7 @@ void cell::bound(const mailbox_options& whole) {
 
 void cell::accept_slowly(envelope& item) noexcept {
   touched();
+  if (intercepted(item, false)) return;
   if (traced()) trace_sent(item);
   if (closed()) {
     refuse(item);
@@ -226,6 +227,7 @@ void cell::request_drain(exit_reason::kind why, duration within) noexcept {
 
 void cell::accept_urgent(envelope& item) noexcept {
   touched();
+  if (intercepted(item, true)) return;
   if (traced()) trace_sent(item);
   if (closed()) return refuse(item);
   if (counted()) {

@@ -4,6 +4,7 @@
 #include <troupe/actors/bounds.hpp>
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/errors.hpp>
+#include <troupe/actors/internal/interceptor.hpp>
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/open_ask.hpp>
 #include <troupe/actors/order.hpp>
@@ -85,6 +86,13 @@ void cell::post(envelope& item, work::function arrival) noexcept {
   }
 }
 
+void cell::post_sent(envelope& item, work::function arrival) noexcept {
+  if (home_->simulator() != nullptr && intercepting != nullptr &&
+      intercepting->take(*this, item, arrival))
+    return;
+  post(item, arrival);
+}
+
 void cell::refuse(envelope& item) noexcept {
   if (traced()) trace_lost(item);
   if (item.reply != nullptr) {
@@ -138,6 +146,7 @@ std::exception_ptr cell::stray_cancellation() const {
 void cell::notice(const envelope& item) noexcept {
   if (counted()) taken(item);
   if (retries()) keep_copy(item);
+  if ((gate_ & gate_watched) != 0 && intercepting != nullptr) intercepting->begins(*this, item);
   if (traced()) trace_delivered(item);
 }
 

@@ -233,6 +233,8 @@ class cell : public work {
     const cell_extra* const known = known_extra();
     return known != nullptr && known->process != nullptr;
   }
+  /// Whether it does the step that runs: its turn, or one of a task of its own. In a simulation, on the loop of that step.
+  bool acts_now() const noexcept;
   /// Whether a coroutine handler, on_start or on_stop goes on.
   bool busy() const noexcept { return busy_; }
   /// Whether one goes on for which no message waits.
@@ -283,6 +285,8 @@ class cell : public work {
   friend class actor_roots;
   /// Somebody acts on it: a simulation may want to know.
   void touched() noexcept;
+  /// Whether somebody has taken a message over that has been sent now; see interceptor.
+  bool intercepted(envelope& item, bool urgent) noexcept;
   trace* tracing() noexcept;
   void trace_life(trace_event& event) noexcept;
   void accept(envelope& item) noexcept {
@@ -349,9 +353,10 @@ class cell : public work {
     if (home_ == this_thread.current_loop) [[likely]] {
       (this->*Accept)(item);
     } else {
-      post(item, &cell::arrive<Accept>);
+      post_sent(item, &cell::arrive<Accept>);
     }
   }
+  void post_sent(envelope& item, work::function arrival) noexcept;
   void post(envelope& item, work::function arrival) noexcept;
   template <void (cell::*Accept)(envelope&) noexcept>
   static void arrive(work& item) noexcept {
@@ -404,7 +409,10 @@ class cell : public work {
   static constexpr std::uint8_t gate_retries = 8;  ///< a message that fails may be tried again
   static constexpr std::uint8_t gate_simulated =
       16;  ///< a simulation wants to know of each message that comes
-  static constexpr std::uint8_t gate_noticed = gate_counted | gate_traced | gate_retries;
+  static constexpr std::uint8_t gate_watched =
+      32;  ///< an interceptor wants to know of each message that is handled
+  static constexpr std::uint8_t gate_noticed =
+      gate_counted | gate_traced | gate_retries | gate_watched;
   static constexpr std::uint32_t no_backlog = 0 - static_cast<std::uint32_t>(default_high_water);
 
   life life_ = life::starting;

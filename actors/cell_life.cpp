@@ -2,6 +2,7 @@
 #include <troupe/actors/cell.hpp>
 
 #include <troupe/actors/actor_roots.hpp>
+#include <troupe/actors/internal/interceptor.hpp>
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/order.hpp>
 #include <troupe/actors/trace.hpp>
@@ -25,6 +26,7 @@ void cell::begin() noexcept {
   constructed_ = true;
   if (home_->simulator() != nullptr) [[unlikely]] {
     gate_ |= gate_simulated;
+    if (intercepting != nullptr) gate_ |= gate_watched;
     home_->simulator()->born(*this);
   }
   if (parent_ == nullptr) actor_roots::of_current_loop().add(*this);
@@ -76,6 +78,31 @@ void cell::request_kill() noexcept {
 
 void cell::touched() noexcept {
   if ((gate_ & gate_simulated) != 0) home_->simulator()->touch(*this);
+}
+
+bool cell::intercepted(envelope& item, bool urgent) noexcept {
+  if ((gate_ & gate_simulated) == 0 || intercepting == nullptr) return false;
+  if ((gate_ & gate_watched) == 0) {
+    gate_ |= gate_watched;
+    attention_ = true;
+  }
+  if (item.run == &arrive<&cell::accept> || item.run == &arrive<&cell::accept_urgent> ||
+      item.run == &arrive<&cell::accept_sent>) {
+    // It was looked at where it was sent. Whoever passes it on sends it anew.
+    item.run = nullptr;
+    return false;
+  }
+  // What is marked is none that was sent.
+  return item.run == nullptr &&
+         intercepting->take(*this, item,
+                            urgent ? &arrive<&cell::accept_urgent> : &arrive<&cell::accept>);
+}
+
+bool cell::acts_now() const noexcept {
+  const cell_extra* const known = known_extra();
+  const task_base* const task = task_base::current();
+  if (task != nullptr) return known != nullptr && task->owner() == &known->tasks;
+  return home_->simulator()->stepped() == this;
 }
 
 void cell::pay_attention() noexcept {

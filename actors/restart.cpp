@@ -149,7 +149,7 @@ bool cell::will_fall() const noexcept {
 }
 
 void cell::crash(const std::exception_ptr& error) noexcept {
-  if (life_ >= life::stopping) return;
+  if (life_ >= life::stopping || resting_) return;
   stop_after_crash(error);
   pay_attention();
 }

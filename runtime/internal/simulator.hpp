@@ -22,6 +22,8 @@ class simulator {
   virtual std::uint32_t number_task() noexcept = 0;
   /// The step that runs does something to that actor.
   virtual void touch(const work& actor) noexcept = 0;
+  /// The work whose step runs; null between steps.
+  virtual const work* stepped() const noexcept = 0;
   /// In the place of the loop's failure handler.
   virtual void report(const failure_report& report) = 0;
 

@@ -42,6 +42,7 @@ class simulation::core final : public internal::simulator {
   void report(const failure_report& report) override;
   std::uint32_t number_task() noexcept override { return ++tasks_; }
   void touch(const work& actor) noexcept override;
+  const work* stepped() const noexcept override { return stepped_; }
 
   std::size_t choose(std::size_t count, choice::kind what);
   std::uint64_t number_object() noexcept { return object(thing::object, ++objects_); }
@@ -57,6 +58,10 @@ class simulation::core final : public internal::simulator {
   std::uint64_t hash() const noexcept { return hash_; }
   const std::vector<std::uint32_t>& choices() const noexcept { return choices_; }
   void always(callable<void()> holds) { invariants_.push_back(std::move(holds)); }
+  void each_step(callable<void()> act) { acts_.push_back(std::move(act)); }
+  void expect_failures(std::function<bool(const failure_report&)> belongs) {
+    belonging_.push_back(std::move(belongs));
+  }
   void on_opened(callable<void(loop&)> told) { on_opened_ = std::move(told); }
 
  private:
@@ -118,7 +123,10 @@ class simulation::core final : public internal::simulator {
   std::size_t limit_;
   std::uint64_t hash_ = 0xcbf29ce484222325;
   std::vector<std::uint32_t> choices_;
+  const work* stepped_ = nullptr;
   std::vector<callable<void()>> invariants_;
+  std::vector<callable<void()>> acts_;
+  std::vector<std::function<bool(const failure_report&)>> belonging_;
   std::vector<failure_report> failures_;
   callable<void(loop&)> on_opened_;
   bool settling_ = false;  ///< time stands still, until nothing is ready
@@ -150,6 +158,10 @@ simulation::simulation(oracle& decides, const simulation_options& options) {
 simulation::~simulation() = default;
 
 void simulation::always(callable<void()> holds) { core_->always(std::move(holds)); }
+void simulation::each_step(callable<void()> act) { core_->each_step(std::move(act)); }
+void simulation::expect_failures(std::function<bool(const failure_report&)> belongs) {
+  core_->expect_failures(std::move(belongs));
+}
 void simulation::on_opened(callable<void(loop&)> told) { core_->on_opened(std::move(told)); }
 std::size_t simulation::choose(std::size_t count, choice::kind what) {
   return core_->choose(count, what);
@@ -240,6 +252,9 @@ void simulation::core::throw_failures() {
 
 void simulation::core::report(const failure_report& report) {
   if (options_.expects && options_.expects(report)) return;
+  for (const auto& belongs : belonging_) {
+    if (belongs(report)) return;
+  }
   if (options_.expected != nullptr) {
     options_.expected->add(report);
   } else if (!failed_) {
@@ -288,7 +303,11 @@ void simulation::core::step() {
   const internal::simulated_works::ready next = works_.take(answer);
   mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()) * 8 + next.loop);
   if (wants_steps_) begin_step(next);
+  stepped_ = next.item;
   members_[next.loop]->steps.run(*next.item);
+  // By number: one that acts may add another.
+  for (std::size_t each = 0; each < acts_.size() && !failed_; ++each) acts_[each]();
+  stepped_ = nullptr;
   take_in(next.loop);
   if (wants_steps_ && !failed_) decides_.stepped(touched_);
   ++steps_;

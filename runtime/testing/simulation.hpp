@@ -102,6 +102,10 @@ class simulation {
 
   /// Has `holds` called after each step. It throws when something is wrong.
   void always(callable<void()> holds);
+  /// Has `act` called at the end of each step, as a part of it, on the loop of that step: it may do something, and make choices.
+  void each_step(callable<void()> act);
+  /// Has `belongs` asked of each failure that is reported, besides `simulation_options::expects`.
+  void expect_failures(std::function<bool(const failure_report&)> belongs);
   /// A choice of the program's: less than `count`. 0 is what should come out when nothing special is wanted.
   std::size_t choose(std::size_t count, choice::kind what = choice::kind::value);
   /// A number for something that several tasks or actors use, and that the simulation does not know of.
