@@ -14,6 +14,8 @@
 
 namespace troupe::internal {
 
+constinit thread_local interceptor* intercepting = nullptr;
+
 void cell::join_parent() noexcept {
   expects(parent_->life_ != life::dead,
           "an actor spawned a child in its destructor: nobody would stop it");

@@ -12,12 +12,6 @@
 #include <deque>
 #include <utility>
 
-namespace troupe::internal {
-
-constinit thread_local interceptor* intercepting = nullptr;
-
-}  // namespace troupe::internal
-
 namespace troupe::testing {
 
 namespace internal {

@@ -2,6 +2,7 @@
 
 #include <troupe/runtime/failure.hpp>
 #include <troupe/runtime/testing/exhaustive.hpp>
+#include <troupe/runtime/testing/simplify.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -16,7 +17,10 @@ namespace troupe::testing {
 
 namespace {
 
-using choices = std::vector<std::uint32_t>;
+using internal::attempt;
+using internal::choices;
+using internal::try_once;
+using internal::turns;
 
 constexpr std::string_view first_line = "troupe replay 1";
 
@@ -25,69 +29,23 @@ std::vector<internal::make_witness>& witness_makers() {
   return all;
 }
 
-/// What came of one run.
-struct attempt {
-  choices made;
-  std::size_t steps = 0;
-  std::uint64_t hash = 0;
-  std::exception_ptr error;
-  std::string kind;  ///< of the error, the same for those that fail alike; empty when there is none
-};
-
-/// Numbers differ between runs that fail alike.
-std::string without_numbers(std::string text) {
-  std::erase_if(text, [](char each) { return each >= '0' && each <= '9'; });
-  return text;
-}
-
-constexpr std::string_view nothing_new_kind = "nothing new";
-
-std::string kind_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const nothing_new&) {
-    return std::string(nothing_new_kind);
-  } catch (const std::exception& known) {
-    return typeid(known).name() + without_numbers(describe(error));
-  } catch (...) {
-    return "unknown";
-  }
-}
-
-attempt try_once(const explore_options& options, const internal::scenario& run, oracle& decides,
-                 std::vector<std::unique_ptr<witness>>* seen_by = nullptr) {
-  attempt result;
-  simulation world(decides, {.threads = options.threads,
-                             .most_steps = options.most_steps,
-                             .lag = options.lag,
-                             .isolated = options.isolated,
-                             .leaks = options.leaks,
-                             .expects = options.expects});
-  if (seen_by != nullptr) {
-    world.on_opened([seen_by](loop& home) {
-      for (const std::unique_ptr<witness>& each : *seen_by) each->opened(home);
-    });
-  }
-  try {
-    run(world);
-  } catch (...) {
-    result.error = std::current_exception();
-    result.kind = kind_of(result.error);
-  }
-  result.made = world.choices();
-  result.steps = world.steps();
-  result.hash = world.hash();
-  return result;
-}
-
 /// `length` is how many choices a run makes: changes of priorities behind its end would be in vain.
 std::unique_ptr<oracle> oracle_for(search how, std::uint64_t seed, std::size_t length) {
   if (seed == 0) return std::make_unique<first_come>();
   seeded random(seed);
   const std::uint64_t draw = random.next();
-  if (how == search::random || (how == search::mixed && draw % 2 == 0))
-    return std::make_unique<random_walk>(seed);
-  return std::make_unique<by_priority>(seed, 1 + draw / 2 % 4, length);
+  if (how == search::mixed) {
+    constexpr search arms[] = {search::random, search::priority, search::partial_order,
+                               search::departures};
+    how = arms[draw % std::size(arms)];
+  }
+  const std::size_t depth = 1 + draw / 8 % 4;
+  // Faults, and time that goes on, from seldom to often: a late one takes a run that has few of them.
+  const std::size_t rarity = std::size_t{4} << (2 * (draw / 32 % 4));
+  if (how == search::random) return std::make_unique<random_walk>(seed, rarity);
+  if (how == search::priority) return std::make_unique<by_priority>(seed, depth, length, rarity);
+  if (how == search::partial_order) return std::make_unique<partial_order_sampling>(seed, rarity);
+  return std::make_unique<few_departures>(seed, depth, length);
 }
 
 /// That of a schedule, which follows from that of the whole; 0, the natural order, for the first.
@@ -96,114 +54,6 @@ std::uint64_t seed_of(const explore_options& options, std::size_t schedule) {
   seeded random(options.seed + schedule * 0x632be59bd9b4e019);
   return random.next() | 1;
 }
-
-std::size_t turns(const choices& made) {
-  return static_cast<std::size_t>(
-      std::count_if(made.begin(), made.end(), [](std::uint32_t each) { return each != 0; }));
-}
-
-choices without_trailing_zeros(choices made) {
-  while (!made.empty() && made.back() == 0) made.pop_back();
-  return made;
-}
-
-// --- simpler ----------------------------------------------------------------------------------------------------------
-
-/// Looks for choices that fail in the same way and are simpler: fewer that are not natural, then a shorter run. Delta debugging: Zeller,
-/// Hildebrandt, "Simplifying and Isolating Failure-Inducing Input" (2002), over the choices.
-class simplifier {
- public:
-  simplifier(const explore_options& options, const internal::scenario& run, attempt found)
-      : options_(options), run_(run), best_(std::move(found)), left_(options.shrink_runs) {}
-
-  attempt simplest() {
-    std::size_t before = 0;
-    do {
-      before = cost();
-      cut_off();
-      drop();
-      make_natural();
-      make_smaller();
-    } while (cost() < before && left_ > 0);
-    return std::move(best_);
-  }
-
- private:
-  std::size_t cost() const { return turns(best_.made) * 100'000 + best_.steps; }
-
-  bool fails(choices tried) {
-    if (left_ == 0) return false;
-    --left_;
-    replay again(std::move(tried));
-    attempt other = try_once(options_, run_, again);
-    if (other.kind != best_.kind) return false;
-    other.made = without_trailing_zeros(std::move(other.made));
-    if (turns(other.made) * 100'000 + other.steps >= cost()) return false;
-    best_ = std::move(other);
-    return true;
-  }
-
-  /// The natural order from some choice on.
-  void cut_off() {
-    std::size_t low = 0;
-    std::size_t high = best_.made.size();
-    while (low < high && left_ > 0) {
-      const std::size_t middle = low + (high - low) / 2;
-      choices tried(best_.made.begin(), best_.made.begin() + static_cast<std::ptrdiff_t>(middle));
-      if (fails(std::move(tried))) {
-        high = std::min(middle, best_.made.size());
-      } else {
-        low = middle + 1;
-      }
-    }
-  }
-
-  /// Choices taken out, so that those behind them come earlier.
-  void drop() {
-    for (std::size_t size = std::max<std::size_t>(best_.made.size() / 2, 1); left_ > 0; size /= 2) {
-      for (std::size_t at = 0; at < best_.made.size() && left_ > 0;) {
-        choices tried = best_.made;
-        const auto from = tried.begin() + static_cast<std::ptrdiff_t>(at);
-        tried.erase(from, from + static_cast<std::ptrdiff_t>(std::min(size, tried.size() - at)));
-        if (!fails(std::move(tried))) at += size;
-      }
-      if (size == 1) return;
-    }
-  }
-
-  /// Choices made natural, many at once first.
-  void make_natural() {
-    for (std::size_t size = std::max<std::size_t>(turns(best_.made) / 2, 1); left_ > 0; size /= 2) {
-      for (std::size_t from = 0; left_ > 0;) {
-        std::vector<std::size_t> places;
-        for (std::size_t at = 0; at < best_.made.size(); ++at) {
-          if (best_.made[at] != 0) places.push_back(at);
-        }
-        if (from >= places.size()) break;
-        choices tried = best_.made;
-        for (std::size_t each = from; each < std::min(from + size, places.size()); ++each)
-          tried[places[each]] = 0;
-        if (!fails(std::move(tried))) from += size;
-      }
-      if (size == 1) return;
-    }
-  }
-
-  /// The next but one instead of the last but one.
-  void make_smaller() {
-    for (std::size_t at = 0; at < best_.made.size() && left_ > 0; ++at) {
-      if (best_.made[at] < 2) continue;
-      choices tried = best_.made;
-      tried[at] = 1;
-      fails(std::move(tried));
-    }
-  }
-
-  const explore_options& options_;
-  const internal::scenario& run_;
-  attempt best_;
-  std::size_t left_;
-};
 
 // --- to be run again --------------------------------------------------------------------------------------------------
 
@@ -298,8 +148,8 @@ void check_the_same(const attempt& one, const attempt& other) {
     replay again(found.made);
     check_the_same(found, try_once(options, run, again));
   }
-  const attempt simplest = simplifier(options, run, std::move(found)).simplest();
-  about.choices = without_trailing_zeros(simplest.made);
+  const attempt simplest = internal::simplify(options, run, std::move(found));
+  about.choices = simplest.made;
   about.turns_left = turns(simplest.made);
   about.steps_left = simplest.steps;
   std::vector<std::unique_ptr<witness>> witnesses;
@@ -329,7 +179,7 @@ exploration search_all(const explore_options& options, const internal::scenario&
     attempt each = try_once(options, run, all);
     result.steps += each.steps;
     result.schedules += 1;
-    if (each.kind == nothing_new_kind) continue;
+    if (each.kind == internal::nothing_new_kind) continue;
     if (each.error != nullptr) fail(options, run, std::move(each), 0, result.schedules);
     ++result.different;
   } while (all.next());

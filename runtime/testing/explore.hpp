@@ -17,8 +17,10 @@ namespace troupe::testing {
 /// How the orders to be tried are chosen.
 enum class search : std::uint8_t {
   mixed,  ///< each of those below in turn, but for the last; the first order tried is the natural one
-  random,    ///< `random_walk`
-  priority,  ///< `by_priority`, with a depth from 1 to 4
+  random,         ///< `random_walk`
+  priority,       ///< `by_priority`, with a depth from 1 to 4
+  partial_order,  ///< `partial_order_sampling`
+  departures,     ///< `few_departures`, from 1 to 4
   /// Every order, but of those that differ only in the order of independent steps one; see `exhaustive`. For small scenarios; without lag.
   exhaustive,
 };
@@ -33,7 +35,7 @@ struct explore_options {
   bool isolated = false;
   std::function<bool(const failure_report&)> expects = {};  ///< see simulation_options
   bool leaks = true;  ///< a task that is left behind, and that nobody waits for, is a failure
-  std::size_t shrink_runs = 2'000;  ///< how many are made to find a simpler one that fails; 0: none
+  std::size_t shrink_runs = 5'000;  ///< how many are made to find a simpler one that fails; 0: none
 };
 
 /// What came of an exploration in which nothing failed.

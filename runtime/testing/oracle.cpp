@@ -5,12 +5,19 @@
 
 namespace troupe::testing {
 
+namespace {
+
+/// Of what is no order: a number as likely as the others, a fault or a delay one time in `rarity`.
+std::size_t draw(seeded& random, const choice& open, std::size_t rarity) {
+  if (open.what == choice::kind::value) return random.below(open.count);
+  if (random.below(rarity) != 0) return 0;
+  return 1 + random.below(open.count - 1);
+}
+
+}  // namespace
+
 std::size_t random_walk::choose(const choice& open) {
-  if (open.what == choice::kind::fault || open.what == choice::kind::time) {
-    if (random_.below(rarity_) != 0) return 0;
-    return 1 + random_.below(open.count - 1);
-  }
-  return random_.below(open.count);
+  return open.what == choice::kind::next ? random_.below(open.count) : draw(random_, open, rarity_);
 }
 
 by_priority::by_priority(std::uint64_t seed, std::size_t depth, std::size_t steps,
@@ -23,11 +30,7 @@ by_priority::by_priority(std::uint64_t seed, std::size_t depth, std::size_t step
 }
 
 std::size_t by_priority::choose(const choice& open) {
-  if (open.what == choice::kind::fault || open.what == choice::kind::time) {
-    if (random_.below(rarity_) != 0) return 0;
-    return 1 + random_.below(open.count - 1);
-  }
-  if (open.what == choice::kind::value) return random_.below(open.count);
+  if (open.what != choice::kind::next) return draw(random_, open, rarity_);
   if (++step_ > fair_after_) return 0;
   std::size_t best = 0;
   std::uint64_t highest = 0;
@@ -45,6 +48,40 @@ std::size_t by_priority::choose(const choice& open) {
     priorities_[open.who[best]] = --last_;
   }
   return best;
+}
+
+std::size_t partial_order_sampling::choose(const choice& open) {
+  if (open.what != choice::kind::next) return draw(random_, open, rarity_);
+  std::size_t best = 0;
+  std::uint64_t highest = 0;
+  for (std::size_t each = 0; each < open.count; ++each) {
+    const auto [found, is_new] = priorities_.try_emplace(open.who[each], 0);
+    if (is_new) found->second = random_.next() | 1;
+    if (found->second > highest) {
+      highest = found->second;
+      best = each;
+    }
+  }
+  return best;
+}
+
+void partial_order_sampling::stepped(const std::vector<touch>& touched) {
+  // Tasks and actors have the numbers by which they wait. Who took the step is one of them.
+  for (const touch& each : touched) priorities_.erase(each.what);
+}
+
+few_departures::few_departures(std::uint64_t seed, std::size_t count, std::size_t steps)
+    : random_(seed) {
+  for (std::size_t each = 0; each < count; ++each)
+    departures_.push_back(random_.below(std::max<std::size_t>(steps, 1)));
+  std::sort(departures_.begin(), departures_.end(), std::greater<>());
+}
+
+std::size_t few_departures::choose(const choice& open) {
+  const std::size_t step = step_++;
+  if (departures_.empty() || departures_.back() > step) return 0;
+  departures_.pop_back();
+  return 1 + random_.below(open.count - 1);
 }
 
 }  // namespace troupe::testing

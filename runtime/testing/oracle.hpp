@@ -102,6 +102,37 @@ class by_priority final : public oracle {
   std::unordered_map<std::uint32_t, std::uint64_t> priorities_;
 };
 
+/// The natural order but for `count` choices out of the first `steps`, which are at random: each holds back one whose turn it was. Most bugs
+/// take one such departure or two: Emmi, Qadeer, Rakamaric, "Delay-Bounded Scheduling" (2011).
+class few_departures final : public oracle {
+ public:
+  few_departures(std::uint64_t seed, std::size_t count, std::size_t steps);
+  std::size_t choose(const choice& open) override;
+
+ private:
+  seeded random_;
+  std::size_t step_ = 0;
+  std::vector<std::size_t> departures_;  ///< steps, the first one last
+};
+
+/// Each step that waits to be done has a priority of its own, at random, and draws another when one has been done that it depends on. So every
+/// order of the steps that depend on each other has much the same chance, however many others there are: Yuan, Yang, Gu, "Partial Order Aware
+/// Concurrency Sampling" (2018).
+class partial_order_sampling final : public oracle {
+ public:
+  explicit partial_order_sampling(std::uint64_t seed, std::size_t rarity = 16) noexcept
+      : random_(seed), rarity_(rarity) {}
+  std::size_t choose(const choice& open) override;
+  bool asks_who() const noexcept override { return true; }
+  bool wants_steps() const noexcept override { return true; }
+  void stepped(const std::vector<touch>& touched) override;
+
+ private:
+  seeded random_;
+  std::size_t rarity_;
+  std::unordered_map<std::uint64_t, std::uint64_t> priorities_;
+};
+
 /// The answers that were given once; 0 when there are no more.
 class replay final : public oracle {
  public:

@@ -5,14 +5,18 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/testing/explore.hpp>
+#include <troupe/runtime/testing/shared.hpp>
 
 #include "support/catch.hpp"
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -76,6 +80,102 @@ TEST_CASE("an update that is lost in few orders is found, and simplified to the 
   simulation world(again);
   CHECK_THROWS_WITH(world.run(lost_update()), "an update was lost: 4");
   std::filesystem::remove(found->file);
+}
+
+TEST_CASE("each way of choosing orders finds it, and one that departs seldom does so seldom") {
+  for (const search how : {search::mixed, search::random, search::priority, search::partial_order,
+                           search::departures}) {
+    const auto found = failure_of({.how = how}, lost_update);
+    CAPTURE(static_cast<int>(how));
+    REQUIRE(found);
+    CHECK(found->reason.find("an update was lost: 4") != std::string::npos);
+    CHECK(found->turns_left <= 2);
+    if (how == search::departures) CHECK(found->turns_found <= 4);
+    std::filesystem::remove(found->file);
+  }
+}
+
+TEST_CASE(
+    "whose turn is passed over waits until the others have had theirs, so it takes one choice") {
+  const auto order_of = [](std::vector<std::uint32_t> answers) {
+    std::string order;
+    auto body = [&]() -> coro<> {
+      auto three = [](char name, std::string& to) -> coro<> {
+        for (int step = 0; step < 3; ++step) {
+          to += name;
+          co_await sleep(0s);
+        }
+      };
+      co_await gather(three('a', order), three('b', order), three('c', order));
+    };
+    replay given(std::move(answers));
+    simulation world(given);
+    world.run(body());
+    return order;
+  };
+  CHECK(order_of({}) == "abcabcabc");
+  CHECK(order_of({1}) == "bcbcbcaaa");
+  CHECK(order_of({0, 1}) == "acacacbbb");
+  CHECK(order_of({2}) == "cbcbcbaaa");
+  CHECK(order_of({1, 1}) == "bbbaaaccc");
+}
+
+TEST_CASE("one who was passed over comes again though another goes on for ever") {
+  bool told = false;
+  auto body = [&]() -> coro<> {
+    auto asks = [&]() -> coro<> {
+      while (!told) co_await sleep(0s);
+    };
+    auto tells = [&]() -> coro<> {
+      told = true;
+      co_return;
+    };
+    co_await gather(tells(), asks());
+  };
+  replay given({1});
+  simulation world(given, {.most_steps = 200});
+  world.run(body());
+  CHECK(told);
+}
+
+TEST_CASE(
+    "what others do beside it does not make an order rarer, where orders are sampled by what "
+    "depends") {
+  // Two whose order matters, and eight with many steps of their own: a walk hardly ever lets the last go before all else.
+  const auto crowded = []() -> coro<> {
+    auto busy = [](shared<int>& own) -> coro<> {
+      for (int step = 0; step < 10; ++step) co_await own.write(step);
+    };
+    std::vector<std::unique_ptr<shared<int>>> own;
+    for (int each = 0; each < 8; ++each) own.push_back(std::make_unique<shared<int>>(0));
+    shared<int> one(0);
+    bool early = false;
+    auto writes = [](shared<int>& to, int count) -> coro<> {
+      for (int step = 1; step <= count; ++step) co_await to.write(step);
+    };
+    auto reads = [](shared<int>& from, bool& found) -> coro<> {
+      const int seen = co_await from.read();
+      found = seen == 0;
+    };
+    auto writer = create_task(writes(one, 6));
+    std::vector<task<>> all;
+    for (const auto& each : own) all.push_back(create_task(busy(*each)));
+    auto reader = create_task(reads(one, early));
+    co_await writer;
+    co_await reader;
+    for (const auto& each : all) co_await each;
+    if (early) throw std::runtime_error("it was read before all writes");
+  };
+  const auto found_by = [&](search how) {
+    try {
+      explore({.schedules = 2'000, .how = how, .isolated = true, .shrink_runs = 0}, crowded);
+    } catch (const schedule_failed& error) {
+      std::filesystem::remove(error.about().file);
+      return error.about().schedule;
+    }
+    return std::size_t{2'001};
+  };
+  CHECK(found_by(search::partial_order) < 50);
 }
 
 TEST_CASE("what is right under every order is explored to the end") {
