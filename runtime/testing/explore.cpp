@@ -136,6 +136,16 @@ void check_the_same(const attempt& one, const attempt& other) {
                           "before");
 }
 
+bool was_reported(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const reported_failure&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 /// Runs it again, simplified and seen by witnesses, and says all that is known of it.
 [[noreturn]] void fail(const explore_options& options, const internal::scenario& run, attempt found,
                        std::uint64_t seed, std::size_t schedule) {
@@ -144,11 +154,13 @@ void check_the_same(const attempt& one, const attempt& other) {
   about.schedule = schedule;
   about.turns_found = turns(found.made);
   about.steps_found = found.steps;
-  {
+  const bool said = was_reported(found.error);
+  if (!said) {
     replay again(found.made);
     check_the_same(found, try_once(options, run, again));
   }
-  const attempt simplest = internal::simplify(options, run, std::move(found));
+  const attempt simplest =
+      said ? std::move(found) : internal::simplify(options, run, std::move(found));
   about.choices = simplest.made;
   about.turns_left = turns(simplest.made);
   about.steps_left = simplest.steps;
@@ -163,8 +175,9 @@ void check_the_same(const attempt& one, const attempt& other) {
   throw schedule_failed(std::move(about));
 }
 
-/// How many choices the natural order leaves open.
+/// How many choices the natural order leaves open, where it matters.
 std::size_t natural_length(const explore_options& options, const internal::scenario& run) {
+  if (options.how == search::random || options.how == search::partial_order) return 0;
   first_come natural;
   return try_once(options, run, natural).made.size();
 }
@@ -217,11 +230,13 @@ exploration internal::explore(const explore_options& options, const scenario& ru
   }
   if (options.how == search::exhaustive) return search_all(options, run);
   std::unordered_set<std::uint64_t> seen;
-  const std::size_t length = natural_length(options, run);
+  // The mixture begins with the natural order, and needs no run of its own for that.
+  std::size_t length = options.how == search::mixed ? 0 : natural_length(options, run);
   for (std::size_t schedule = 0; schedule < options.schedules; ++schedule) {
     const std::uint64_t seed = seed_of(options, schedule);
     const std::unique_ptr<oracle> decides = oracle_for(options.how, seed, length);
     attempt each = try_once(options, run, *decides);
+    if (schedule == 0 && options.how == search::mixed) length = each.made.size();
     ++result.schedules;
     result.steps += each.steps;
     if (seen.size() < (std::size_t{1} << 20)) seen.insert(each.hash);

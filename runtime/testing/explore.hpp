@@ -75,6 +75,12 @@ class schedule_failed : public std::runtime_error {
   details details_;
 };
 
+/// What a scenario throws when what went wrong has been said already, by the assertions of a test framework: it is not simplified, for each run
+/// would say it again.
+struct reported_failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The same choices led to different runs: something in the scenario does not go through the simulation.
 struct not_deterministic : std::runtime_error {
   using std::runtime_error::runtime_error;

@@ -62,6 +62,8 @@ class simulation::core final : public internal::simulator {
   void expect_failures(std::function<bool(const failure_report&)> belongs) {
     belonging_.push_back(std::move(belongs));
   }
+  /// From now on that log takes all failures; null: it does no more. Returns the one before.
+  failure_log* take_failures(failure_log* log) noexcept { return std::exchange(log_, log); }
   void on_opened(callable<void(loop&)> told) { on_opened_ = std::move(told); }
 
  private:
@@ -124,6 +126,7 @@ class simulation::core final : public internal::simulator {
   std::uint64_t hash_ = 0xcbf29ce484222325;
   std::vector<std::uint32_t> choices_;
   const work* stepped_ = nullptr;
+  failure_log* log_ = nullptr;
   std::vector<callable<void()>> invariants_;
   std::vector<callable<void()>> acts_;
   std::vector<std::function<bool(const failure_report&)>> belonging_;
@@ -175,6 +178,14 @@ const std::vector<std::uint32_t>& simulation::choices() const noexcept { return 
 std::size_t simulation::threads() const noexcept { return core_->options().threads; }
 void simulation::look_for_leaks(runtime& ended) { core_->look_for_leaks(ended); }
 void simulation::finish() { core_->finish(); }
+
+expected_in_simulation::expected_in_simulation(failure_log* log)
+    : log_(log != nullptr && running != nullptr ? running->core_->take_failures(log) : nullptr),
+      holds_(log != nullptr && running != nullptr) {}
+
+expected_in_simulation::~expected_in_simulation() {
+  if (holds_ && running != nullptr) running->core_->take_failures(log_);
+}
 
 // --- loops ------------------------------------------------------------------------------------------------------------
 
@@ -255,7 +266,9 @@ void simulation::core::report(const failure_report& report) {
   for (const auto& belongs : belonging_) {
     if (belongs(report)) return;
   }
-  if (options_.expected != nullptr) {
+  if (log_ != nullptr) {
+    log_->add(report);
+  } else if (options_.expected != nullptr) {
     options_.expected->add(report);
   } else if (!failed_) {
     failures_.push_back(report);

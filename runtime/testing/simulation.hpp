@@ -123,6 +123,7 @@ class simulation {
   std::uint64_t hash() const noexcept;
 
  private:
+  friend class expected_in_simulation;
   class core;
   /// This thread, as long as runtimes are made for the simulation.
   class entered {

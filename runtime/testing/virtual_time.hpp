@@ -32,8 +32,22 @@ class failure_log {
   std::vector<failure_report> reports_;
 };
 
+/// In a simulation, has that log take the failures that are reported as long as it is there.
+class expected_in_simulation {
+ public:
+  explicit expected_in_simulation(failure_log* log);
+  ~expected_in_simulation();
+  expected_in_simulation(const expected_in_simulation&) = delete;
+  expected_in_simulation& operator=(const expected_in_simulation&) = delete;
+
+ private:
+  failure_log* log_;  ///< the one before
+  bool holds_;
+};
+
 /// Runs `body` on one loop on virtual time: a sleep of an hour takes no time, and when nothing can ever run again the test
 /// ends with `deadlock_error` instead of hanging.
+/// In a scenario of `explore`, or inside a `simulation`, that one decides what comes next.
 /// Errors: what `body` throws; `deadlock_error`; `unexpected_failure` when a failure was reported and no log was given.
 template <class T>
 T run(coro<T> body, failure_log* expected = nullptr,
@@ -47,6 +61,7 @@ T run(coro<T> body, failure_log* expected = nullptr,
   options.virtual_time = true;
   options.handle_interrupt = false;
   options.on_failure = log.handler();
+  const expected_in_simulation here(expected);
   if constexpr (std::is_void_v<T>) {
     troupe::run(std::move(body), std::move(options), created_at);
     checked();
