@@ -4,7 +4,9 @@
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/internal/simulated_works.hpp>
 #include <troupe/runtime/internal/simulator.hpp>
+#include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
+#include <troupe/runtime/timeout.hpp>
 
 #include <algorithm>
 #include <unordered_map>
@@ -62,6 +64,8 @@ class simulation::core final : public internal::simulator {
   void expect_failures(std::function<bool(const failure_report&)> belongs) {
     belonging_.push_back(std::move(belongs));
   }
+  /// Done when `holds()` after a step, or, where it is empty, when nothing is ready.
+  coro<> wait_for(callable<bool()> holds);
   /// From now on that log takes all failures; null: it does no more. Returns the one before.
   failure_log* take_failures(failure_log* log) noexcept { return std::exchange(log_, log); }
   void on_opened(callable<void(loop&)> told) { on_opened_ = std::move(told); }
@@ -77,6 +81,11 @@ class simulation::core final : public internal::simulator {
     work::function run;
     std::uint32_t number;
   };
+  struct waiting {
+    std::uint64_t number;
+    promise<void> told;
+    callable<bool()> holds;
+  };
   using members = std::vector<std::unique_ptr<member>>;
 
   members::iterator find(const loop& home) noexcept;
@@ -90,6 +99,7 @@ class simulation::core final : public internal::simulator {
   static std::uint64_t object(thing kind, std::uint64_t number) noexcept {
     return (static_cast<std::uint64_t>(kind) << 56) + number;
   }
+  void tell_waiting(bool nothing_is_ready);
   [[noreturn]] void throw_failures();
   [[noreturn]] void throw_livelock();
   void wind_up_after_failure() noexcept;
@@ -127,6 +137,8 @@ class simulation::core final : public internal::simulator {
   std::vector<std::uint32_t> choices_;
   const work* stepped_ = nullptr;
   failure_log* log_ = nullptr;
+  std::vector<waiting> waiting_;
+  std::uint64_t last_waiting_ = 0;
   std::vector<callable<void()>> invariants_;
   std::vector<callable<void()>> acts_;
   std::vector<std::function<bool(const failure_report&)>> belonging_;
@@ -162,6 +174,15 @@ simulation::~simulation() = default;
 
 void simulation::always(callable<void()> holds) { core_->always(std::move(holds)); }
 void simulation::each_step(callable<void()> act) { core_->each_step(std::move(act)); }
+coro<> simulation::quiet() { co_await core_->wait_for({}); }
+coro<> simulation::until(callable<bool()> holds, duration within) {
+  if (holds()) co_return;
+  co_await timeout(within, core_->wait_for(std::move(holds)));
+}
+coro<> simulation::advance(duration time) {
+  co_await sleep(time);
+  co_await quiet();
+}
 void simulation::expect_failures(std::function<bool(const failure_report&)> belongs) {
   core_->expect_failures(std::move(belongs));
 }
@@ -289,6 +310,11 @@ void simulation::core::drive(member& until) {
     }
     idle();
     if (until.steps.stopping() || !works_.empty()) continue;
+    if (!waiting_.empty()) {
+      tell_waiting(true);
+      for (std::size_t index = 0; index < members_.size(); ++index) take_in(index);
+      if (!works_.empty()) continue;
+    }
     if (settling_) return;
     const time_point next = next_deadline();
     if (!works_.empty()) continue;  // who armed a timer lazily was told, and did something
@@ -320,6 +346,7 @@ void simulation::core::step() {
   members_[next.loop]->steps.run(*next.item);
   // By number: one that acts may add another.
   for (std::size_t each = 0; each < acts_.size() && !failed_; ++each) acts_[each]();
+  if (!waiting_.empty()) tell_waiting(false);
   stepped_ = nullptr;
   take_in(next.loop);
   if (wants_steps_ && !failed_) decides_.stepped(touched_);
@@ -353,6 +380,33 @@ void simulation::core::idle() {
   for (std::size_t index = 0; index < members_.size(); ++index) {
     members_[index]->steps.idle();
     take_in(index);
+  }
+}
+
+coro<> simulation::core::wait_for(callable<bool()> holds) {
+  const struct place {
+    explicit place(core& given, callable<bool()> when) : world(given) {
+      world.waiting_.push_back({number, {}, std::move(when)});
+    }
+    ~place() {
+      std::erase_if(world.waiting_, [this](const waiting& each) { return each.number == number; });
+    }
+    core& world;
+    const std::uint64_t number = ++world.last_waiting_;
+  } mine(*this, std::move(holds));
+  future<void> told = waiting_.back().told.get_future();
+  co_await told;
+}
+
+void simulation::core::tell_waiting(bool nothing_is_ready) {
+  for (std::size_t each = 0; each < waiting_.size();) {
+    if (waiting_[each].holds ? !waiting_[each].holds() : !nothing_is_ready) {
+      ++each;
+      continue;
+    }
+    promise<void> told = std::move(waiting_[each].told);
+    waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(each));
+    told.set_value();
   }
 }
 

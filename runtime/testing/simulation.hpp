@@ -104,6 +104,13 @@ class simulation {
   void always(callable<void()> holds);
   /// Has `act` called at the end of each step, as a part of it, on the loop of that step: it may do something, and make choices.
   void each_step(callable<void()> act);
+  /// Waits until nothing is ready any more, on any loop: only time, or somebody outside, can bring something. For the scenario's own tasks.
+  coro<> quiet();
+  /// Waits until `holds()`, which is asked after each step. Errors: `timeout_error` when that is not so within that virtual time.
+  coro<> until(callable<bool()> holds, duration within = std::chrono::minutes(1));
+  /// Lets that much virtual time pass, and then everything happen that it has brought.
+  coro<> advance(duration time);
+
   /// Has `belongs` asked of each failure that is reported, besides `simulation_options::expects`.
   void expect_failures(std::function<bool(const failure_report&)> belongs);
   /// A choice of the program's: less than `count`. 0 is what should come out when nothing special is wanted.

@@ -1,7 +1,7 @@
 #include <troupe/actors/actor_ref.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -69,7 +69,7 @@ class by_rvalue_reference : public actor<protocol<text>> {
 
 }  // namespace
 
-TEST_CASE("messages of one sender arrive in the order they were sent") {
+TROUPE_PROGRAM_TEST_CASE("messages of one sender arrive in the order they were sent") {
   struct keeper : actor<protocol<number>> {
     explicit keeper(std::vector<int>& given) : seen(given) {}
     void on(number n) { seen.push_back(n.value); }
@@ -89,7 +89,8 @@ TEST_CASE("messages of one sender arrive in the order they were sent") {
   CHECK(std::is_sorted(seen.begin(), seen.end()));
 }
 
-TEST_CASE("a handler takes its message by value, by const reference or by rvalue reference") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a handler takes its message by value, by const reference or by rvalue reference") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<by_value>(std::ref(into)).tell(text{"value"});
@@ -101,7 +102,7 @@ TEST_CASE("a handler takes its message by value, by const reference or by rvalue
   CHECK(pages == journal{"value", "const reference", "rvalue reference"});
 }
 
-TEST_CASE("a message that can only be moved is told") {
+TROUPE_PROGRAM_TEST_CASE("a message that can only be moved is told") {
   auto body = []() -> coro<int> {
     auto adds = spawn<adder>();
     adds.tell(owned{std::make_unique<int>(5)});
@@ -111,7 +112,7 @@ TEST_CASE("a message that can only be moved is told") {
   CHECK(testing::run(body()) == 5);
 }
 
-TEST_CASE("a request that is told is handled, and its answer dropped") {
+TROUPE_PROGRAM_TEST_CASE("a request that is told is handled, and its answer dropped") {
   auto body = []() -> coro<int> {
     auto adds = spawn<adder>();
     adds.tell(sum{});
@@ -122,7 +123,8 @@ TEST_CASE("a request that is told is handled, and its answer dropped") {
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("a ref converts to a ref of a narrower protocol, whatever the order of its messages") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a ref converts to a ref of a narrower protocol, whatever the order of its messages") {
   auto body = []() -> coro<int> {
     actor_ref<adding> wide = spawn<adder>();
     actor_ref<protocol<sum, number>> narrow = wide;
@@ -169,7 +171,7 @@ class player : public actor<protocol<ping, pong>> {
 
 }  // namespace
 
-TEST_CASE("a message may hold a ref of a protocol that it is part of") {
+TROUPE_PROGRAM_TEST_CASE("a message may hold a ref of a protocol that it is part of") {
   int hits = 0;
   auto body = [](int& count_of) -> coro<> {
     auto first = spawn<player>(std::ref(count_of));
@@ -181,7 +183,7 @@ TEST_CASE("a message may hold a ref of a protocol that it is part of") {
   CHECK(hits == 10);
 }
 
-TEST_CASE("a narrowed ref equals the ref it was made of") {
+TROUPE_PROGRAM_TEST_CASE("a narrowed ref equals the ref it was made of") {
   auto body = []() -> coro<bool> {
     actor_ref<adding> wide = spawn<adder>();
     actor_ref<adding> other = spawn<adder>();
@@ -192,7 +194,7 @@ TEST_CASE("a narrowed ref equals the ref it was made of") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("refs are keys of hash tables") {
+TROUPE_PROGRAM_TEST_CASE("refs are keys of hash tables") {
   auto body = []() -> coro<std::size_t> {
     auto first = spawn<adder>();
     auto second = spawn<adder>();
@@ -211,7 +213,7 @@ TEST_CASE("an empty ref refers to nobody") {
   CHECK(!narrowed);
 }
 
-TEST_CASE("a ref that was moved from is empty") {
+TROUPE_PROGRAM_TEST_CASE("a ref that was moved from is empty") {
   auto body = []() -> coro<bool> {
     auto first = spawn<adder>();
     auto second = std::move(first);
@@ -221,7 +223,7 @@ TEST_CASE("a ref that was moved from is empty") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("a ref can be assigned to itself") {
+TROUPE_PROGRAM_TEST_CASE("a ref can be assigned to itself") {
   auto body = []() -> coro<int> {
     auto ref = spawn<adder>();
     auto& same = ref;
@@ -233,7 +235,7 @@ TEST_CASE("a ref can be assigned to itself") {
   CHECK(testing::run(body()) == 0);
 }
 
-TEST_CASE("a ref says the class and the name of its actor, alive or dead") {
+TROUPE_PROGRAM_TEST_CASE("a ref says the class and the name of its actor, alive or dead") {
   auto body = []() -> coro<std::vector<std::string>> {
     auto plain = spawn<adder>();
     auto named = spawn<adder>({.name = "first"});
@@ -249,7 +251,7 @@ TEST_CASE("a ref says the class and the name of its actor, alive or dead") {
   CHECK(texts[2] == texts[1]);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a ref outlives its actor and its runtime, and may be told, asked, stopped and destroyed "
     "then") {
   actor_ref<adding> kept;

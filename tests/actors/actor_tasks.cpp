@@ -2,7 +2,7 @@
 
 #include "actors/diarist.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -39,7 +39,7 @@ class worker : public actor<protocol<begin_task, note>> {
 
 }  // namespace
 
-TEST_CASE("messages are handled while a task of the actor waits") {
+TROUPE_PROGRAM_TEST_CASE("messages are handled while a task of the actor waits") {
   journal pages;
   auto body = [](journal& into) -> coro<journal> {
     auto busy = spawn<worker>(std::ref(into));
@@ -52,7 +52,7 @@ TEST_CASE("messages are handled while a task of the actor waits") {
   CHECK(testing::run(body(pages)) == journal{"works", "told"});
 }
 
-TEST_CASE("a stop cancels the actor's tasks before on_stop") {
+TROUPE_PROGRAM_TEST_CASE("a stop cancels the actor's tasks before on_stop") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto busy = spawn<worker>(std::ref(into));
@@ -66,7 +66,7 @@ TEST_CASE("a stop cancels the actor's tasks before on_stop") {
   CHECK(pages == journal{"works", "works", "interrupted", "interrupted", "on_stop"});
 }
 
-TEST_CASE("a task of an actor that fails is reported, and the actor lives on") {
+TROUPE_PROGRAM_TEST_CASE("a task of an actor that fails is reported, and the actor lives on") {
   struct careless : actor<protocol<count>> {
     int on(count) {
       create_task(fails(), {.name = "careless task"});

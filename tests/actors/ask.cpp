@@ -3,7 +3,7 @@
 
 #include "actors/calculator.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <string>
@@ -25,12 +25,12 @@ coro<std::string> how_ends(M request) {
 
 }  // namespace
 
-TEST_CASE("an ask gives the value that the handler returns") {
+TROUPE_PROGRAM_TEST_CASE("an ask gives the value that the handler returns") {
   CHECK(testing::run(how_ends(square{7})) == "49");
   CHECK(testing::run(how_ends(square_slowly{7})) == "49");
 }
 
-TEST_CASE("an ask can be awaited in the expression that makes it") {
+TROUPE_PROGRAM_TEST_CASE("an ask can be awaited in the expression that makes it") {
   auto body = []() -> coro<int> {
     auto asked = spawn<calculator>();
     const int nine = co_await asked.ask(square{3});
@@ -40,7 +40,7 @@ TEST_CASE("an ask can be awaited in the expression that makes it") {
   CHECK(testing::run(body()) == 82);
 }
 
-TEST_CASE("an ask of a void reply ends when the handler has ended") {
+TROUPE_PROGRAM_TEST_CASE("an ask of a void reply ends when the handler has ended") {
   auto body = []() -> coro<int> {
     auto asked = spawn<calculator>();
     co_await asked.ask(flush{});
@@ -51,7 +51,7 @@ TEST_CASE("an ask of a void reply ends when the handler has ended") {
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("a reply may be move-only") {
+TROUPE_PROGRAM_TEST_CASE("a reply may be move-only") {
   auto body = []() -> coro<int> {
     auto asked = spawn<calculator>();
     auto first = co_await asked.ask(make{});
@@ -61,7 +61,7 @@ TEST_CASE("a reply may be move-only") {
   CHECK(testing::run(body()) == 3);
 }
 
-TEST_CASE("what a handler returns is converted to the reply") {
+TROUPE_PROGRAM_TEST_CASE("what a handler returns is converted to the reply") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     std::string hello = co_await asked.ask(greet{});
@@ -70,7 +70,8 @@ TEST_CASE("what a handler returns is converted to the reply") {
   CHECK(testing::run(body()) == "hello");
 }
 
-TEST_CASE("several asks may be on their way at once, and are answered in their order") {
+TROUPE_PROGRAM_TEST_CASE(
+    "several asks may be on their way at once, and are answered in their order") {
   auto body = []() -> coro<std::vector<int>> {
     auto asked = spawn<calculator>();
     auto first = asked.ask(square_slowly{1});
@@ -89,7 +90,7 @@ TEST_CASE("several asks may be on their way at once, and are answered in their o
 
 // --- errors ------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a rejected request leaves the actor alive and reports nothing") {
+TROUPE_PROGRAM_TEST_CASE("a rejected request leaves the actor alive and reports nothing") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     std::string how = co_await ending(asked.ask(refuse{}));
@@ -100,7 +101,8 @@ TEST_CASE("a rejected request leaves the actor alive and reports nothing") {
   CHECK(testing::run(body()) == "rejected: not today / rejected: not tomorrow / 4");
 }
 
-TEST_CASE("a rejection of a request that was told is reported, and the actor lives on") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a rejection of a request that was told is reported, and the actor lives on") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
@@ -115,7 +117,7 @@ TEST_CASE("a rejection of a request that was told is reported, and the actor liv
   CHECK(log.count("not tomorrow") == 1);
 }
 
-TEST_CASE("the asker gets the exception of a handler, and the actor has crashed") {
+TROUPE_PROGRAM_TEST_CASE("the asker gets the exception of a handler, and the actor has crashed") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
@@ -128,7 +130,8 @@ TEST_CASE("the asker gets the exception of a handler, and the actor has crashed"
   CHECK(log.count("crashed") == 1);
 }
 
-TEST_CASE("the asker gets the exception of a coroutine handler, and the actor has crashed") {
+TROUPE_PROGRAM_TEST_CASE(
+    "the asker gets the exception of a coroutine handler, and the actor has crashed") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
@@ -141,7 +144,7 @@ TEST_CASE("the asker gets the exception of a coroutine handler, and the actor ha
   CHECK(log.count("crashed") == 1);
 }
 
-TEST_CASE("asks that were queued at a crash fail at once") {
+TROUPE_PROGRAM_TEST_CASE("asks that were queued at a crash fail at once") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>({.name = "c"});
@@ -157,7 +160,8 @@ TEST_CASE("asks that were queued at a crash fail at once") {
   CHECK(how.find("square") != std::string::npos);
 }
 
-TEST_CASE("asks that were queued at a stop, or in the hands of a coroutine handler, fail at once") {
+TROUPE_PROGRAM_TEST_CASE(
+    "asks that were queued at a stop, or in the hands of a coroutine handler, fail at once") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     auto in_hand = asked.ask(square_slowly{1, 1h}, infinite);
@@ -173,7 +177,7 @@ TEST_CASE("asks that were queued at a stop, or in the hands of a coroutine handl
   CHECK(how.find(" / dead: ") != std::string::npos);
 }
 
-TEST_CASE("an ask of a dead actor fails at once") {
+TROUPE_PROGRAM_TEST_CASE("an ask of a dead actor fails at once") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     asked.stop();
@@ -188,7 +192,7 @@ TEST_CASE("an ask of a dead actor fails at once") {
   CHECK(how.find(" at once") != std::string::npos);
 }
 
-TEST_CASE("an actor cannot ask itself once it stops") {
+TROUPE_PROGRAM_TEST_CASE("an actor cannot ask itself once it stops") {
   struct self_asker : actor<protocol<square>> {
     explicit self_asker(journal& given) : pages(given) {}
     int on(square s) { return s.value; }

@@ -10,7 +10,7 @@
 #include <troupe/runtime/wait.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 #include <optional>
@@ -320,7 +320,7 @@ TEST_CASE("a message that is interleaved closes no deadlock, be its handler a co
   CHECK(visit_of(12, false) == "2");
 }
 
-TEST_CASE("a request that is kept for later closes no deadlock") {
+TROUPE_PROGRAM_TEST_CASE("a request that is kept for later closes no deadlock") {
   auto body = []() -> coro<std::string> {
     auto a = spawn<host>();
     auto b = spawn<host>();
@@ -359,7 +359,8 @@ struct eager_parent : actor<protocol<start_with>> {
 
 }  // namespace
 
-TEST_CASE("an actor whose on_start asks the parent that waits for it is in a deadlock") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor whose on_start asks the parent that waits for it is in a deadlock") {
   auto body = []() -> coro<int> {
     auto parent = spawn<eager_parent>();
     const int seen = co_await parent.ask(start_with{}, infinite);

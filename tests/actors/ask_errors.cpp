@@ -4,7 +4,7 @@
 #include <troupe/actors/errors.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 #include <string>
@@ -54,7 +54,7 @@ coro<std::string> known_of(future<int> answer) {
 
 using namespace mishaps;
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "the errors of asks are one kind, and know whom, what, for how long, and the actor's state") {
   auto body = []() -> coro<std::string> {
     auto one = spawn<keeper>({.name = "one"});
@@ -82,7 +82,7 @@ TEST_CASE(
       "mishaps::keeper 'one'|mishaps::take|dead|0 ms");
 }
 
-TEST_CASE("the text of an ask's error says how long the ask had waited") {
+TROUPE_PROGRAM_TEST_CASE("the text of an ask's error says how long the ask had waited") {
   auto body = []() -> coro<std::string> {
     auto one = spawn<keeper>({.name = "one"});
     auto asked = one.ask(take{});
@@ -96,7 +96,8 @@ TEST_CASE("the text of an ask's error says how long the ask had waited") {
         "queued), after 1.5 s");
 }
 
-TEST_CASE("a time-out of an ask is a timeout_error, an ask_error and a std::exception") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a time-out of an ask is a timeout_error, an ask_error and a std::exception") {
   auto body = []() -> coro<int> {
     auto one = spawn<keeper>();
     int caught = 0;
@@ -116,7 +117,8 @@ TEST_CASE("a time-out of an ask is a timeout_error, an ask_error and a std::exce
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("answers after a time-out or a cancellation are counted, those in time are not") {
+TROUPE_PROGRAM_TEST_CASE(
+    "answers after a time-out or a cancellation are counted, those in time are not") {
   auto body = []() -> coro<std::string> {
     auto one = spawn<keeper>();
     const auto late = [] { return std::to_string(counts_of_loop().late_replies) + " "; };

@@ -3,7 +3,7 @@
 
 #include "actors/calculator.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <optional>
@@ -17,7 +17,7 @@ using namespace troupe::testing::calculation;
 
 // --- cancellation ------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a cancelled ask withdraws a request that has not been begun") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled ask withdraws a request that has not been begun") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     auto answer = asked.ask(square{2});
@@ -31,7 +31,7 @@ TEST_CASE("a cancelled ask withdraws a request that has not been begun") {
   CHECK(testing::run(body()) == "cancelled once, handled 0");
 }
 
-TEST_CASE("cancelling a task that waits for an answer withdraws the request") {
+TROUPE_PROGRAM_TEST_CASE("cancelling a task that waits for an answer withdraws the request") {
   auto asks = [](actor_ref<calculating> asked) -> coro<> {
     static_cast<void>(co_await asked.ask(square{2}));
   };
@@ -50,7 +50,7 @@ TEST_CASE("cancelling a task that waits for an answer withdraws the request") {
   CHECK(testing::run(body(asks)) == "cancelled, 1");
 }
 
-TEST_CASE("a request whose handler has begun goes on when its ask is cancelled") {
+TROUPE_PROGRAM_TEST_CASE("a request whose handler has begun goes on when its ask is cancelled") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     auto answer = asked.ask(flush_slowly{});
@@ -66,7 +66,7 @@ TEST_CASE("a request whose handler has begun goes on when its ask is cancelled")
 
 // --- lifetimes ---------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a future may be dropped before its answer comes") {
+TROUPE_PROGRAM_TEST_CASE("a future may be dropped before its answer comes") {
   auto body = []() -> coro<int> {
     auto asked = spawn<calculator>();
     static_cast<void>(asked.ask(square{2}));
@@ -77,7 +77,7 @@ TEST_CASE("a future may be dropped before its answer comes") {
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("a future keeps its answer after the actor, and after the runtime") {
+TROUPE_PROGRAM_TEST_CASE("a future keeps its answer after the actor, and after the runtime") {
   std::optional<future<int>> kept;
   std::optional<future<int>> failed;
   auto body = [](std::optional<future<int>>& answer, std::optional<future<int>>& none) -> coro<> {
@@ -135,7 +135,8 @@ class middleman : public actor<protocol<go, square, square_slowly>> {
 
 }  // namespace
 
-TEST_CASE("an asker that stops first withdraws its request, and the actor asked lives on") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an asker that stops first withdraws its request, and the actor asked lives on") {
   journal pages;
   auto body = [](journal& into) -> coro<int> {
     auto asked = spawn<calculator>();
@@ -151,7 +152,8 @@ TEST_CASE("an asker that stops first withdraws its request, and the actor asked 
   CHECK(pages == journal{"cancelled"});
 }
 
-TEST_CASE("an actor asks another in a coroutine handler and answers with what it got") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor asks another in a coroutine handler and answers with what it got") {
   journal pages;
   auto body = [](journal& into) -> coro<int> {
     auto asked = spawn<calculator>();
@@ -163,7 +165,7 @@ TEST_CASE("an actor asks another in a coroutine handler and answers with what it
   CHECK(testing::run(body(pages)) == 1017);
 }
 
-TEST_CASE("an error travels through an actor that asks on behalf of another") {
+TROUPE_PROGRAM_TEST_CASE("an error travels through an actor that asks on behalf of another") {
   failure_log log;
   journal pages;
   auto body = [](journal& into) -> coro<std::string> {
@@ -177,7 +179,7 @@ TEST_CASE("an error travels through an actor that asks on behalf of another") {
   CHECK(log.count("middleman crashed") == 1);
 }
 
-TEST_CASE("a request is destroyed once, however its ask ends") {
+TROUPE_PROGRAM_TEST_CASE("a request is destroyed once, however its ask ends") {
   struct parcel {
     using reply = int;
     counted content;

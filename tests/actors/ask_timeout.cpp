@@ -3,7 +3,7 @@
 
 #include "actors/calculator.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <string>
 #include <utility>
@@ -15,7 +15,7 @@ using namespace troupe::testing::calculation;
 
 // --- time-outs ---------------------------------------------------------------------------------------------------------
 
-TEST_CASE("an ask times out after the time it was given, and no sooner") {
+TROUPE_PROGRAM_TEST_CASE("an ask times out after the time it was given, and no sooner") {
   auto body = []() -> coro<duration> {
     auto asked = spawn<calculator>();
     const time_point before = loop::current()->time();
@@ -25,7 +25,7 @@ TEST_CASE("an ask times out after the time it was given, and no sooner") {
   CHECK(testing::run(body()) == 250ms);
 }
 
-TEST_CASE("an ask times out after five seconds unless it is told otherwise") {
+TROUPE_PROGRAM_TEST_CASE("an ask times out after five seconds unless it is told otherwise") {
   auto body = []() -> coro<duration> {
     auto asked = spawn<calculator>();
     const time_point before = loop::current()->time();
@@ -35,7 +35,7 @@ TEST_CASE("an ask times out after five seconds unless it is told otherwise") {
   CHECK(testing::run(body()) == 5s);
 }
 
-TEST_CASE("an infinite ask waits as long as it takes") {
+TROUPE_PROGRAM_TEST_CASE("an infinite ask waits as long as it takes") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     std::string how = co_await ending(asked.ask(square_slowly{3, 100h}, infinite));
@@ -44,7 +44,7 @@ TEST_CASE("an infinite ask waits as long as it takes") {
   CHECK(testing::run(body()) == "9");
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "an ask without time left times out unless it is answered before the loop looks at its clock") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
@@ -57,7 +57,8 @@ TEST_CASE(
   CHECK(how.rfind("timeout: ") > 0);
 }
 
-TEST_CASE("a time-out says who was asked what, for how long, and what the actor is doing") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a time-out says who was asked what, for how long, and what the actor is doing") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>({.name = "slow"});
     asked.tell(square_slowly{1, 1h});
@@ -72,7 +73,7 @@ TEST_CASE("a time-out says who was asked what, for how long, and what the actor 
   CHECK(how.find("square_slowly)") != std::string::npos);
 }
 
-TEST_CASE("a time-out tells an actor that is stopping from one that is alive") {
+TROUPE_PROGRAM_TEST_CASE("a time-out tells an actor that is stopping from one that is alive") {
   struct slow_stopper : actor<protocol<square_slowly>> {
     coro<int> on(square_slowly) {
       try {
@@ -99,7 +100,7 @@ TEST_CASE("a time-out tells an actor that is stopping from one that is alive") {
   CHECK(testing::run(body()) == "stopping, dead");
 }
 
-TEST_CASE("a late answer is dropped, and the next ask gets its own") {
+TROUPE_PROGRAM_TEST_CASE("a late answer is dropped, and the next ask gets its own") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     std::string how = co_await ending(asked.ask(square_slowly{2, 2s}, 1s));
@@ -110,7 +111,7 @@ TEST_CASE("a late answer is dropped, and the next ask gets its own") {
   CHECK(testing::run(body()) == "timeout / 9");
 }
 
-TEST_CASE("a request whose ask has timed out is not handled any more") {
+TROUPE_PROGRAM_TEST_CASE("a request whose ask has timed out is not handled any more") {
   auto body = []() -> coro<int> {
     auto asked = spawn<calculator>();
     asked.tell(square_slowly{1, 1min});
@@ -122,7 +123,7 @@ TEST_CASE("a request whose ask has timed out is not handled any more") {
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("many asks that time out together cost no more than their number") {
+TROUPE_PROGRAM_TEST_CASE("many asks that time out together cost no more than their number") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     asked.tell(square_slowly{1, 1h});
@@ -135,7 +136,8 @@ TEST_CASE("many asks that time out together cost no more than their number") {
   CHECK(testing::run(body()).find("alive, over 1000 messages queued") != std::string::npos);
 }
 
-TEST_CASE("an actor that asks itself in a coroutine handler is told so at once, and goes on") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor that asks itself in a coroutine handler is told so at once, and goes on") {
   struct narcissus : actor<protocol<square, greet>> {
     int on(square s) { return s.value; }
     coro<std::string> on(greet) {
@@ -155,7 +157,7 @@ TEST_CASE("an actor that asks itself in a coroutine handler is told so at once, 
   CHECK(how.find(" / 5") != std::string::npos);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "an ask that waits for itself for ever ends as a deadlock on virtual time, and crashes the "
     "actor") {
   struct narcissus : actor<protocol<square>> {
@@ -174,7 +176,8 @@ TEST_CASE(
   CHECK(log.count("crashed") == 1);
 }
 
-TEST_CASE("an ask whose future was dropped may time out, and be answered after that") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an ask whose future was dropped may time out, and be answered after that") {
   auto body = []() -> coro<int> {
     auto asked = spawn<calculator>();
     static_cast<void>(asked.ask(square_slowly{1, 2s}, 1s));

@@ -4,7 +4,7 @@
 #include <troupe/actors/state_machine.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -73,7 +73,8 @@ struct boss : actor<protocol<>> {
 
 }  // namespace
 
-TEST_CASE("a restarted actor has no timers of the one before, and first what that has put aside") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a restarted actor has no timers of the one before, and first what that has put aside") {
   journal into;
   int starts = 0;
   failure_log log;
@@ -90,14 +91,15 @@ TEST_CASE("a restarted actor has no timers of the one before, and first what tha
     withdrawn.cancel();
     into.push_back(co_await ending(std::move(asked)));
     co_await sleep(9s);
-    co_return internal::actor_roots::of_current_loop().dead_letters;
+    co_return troupe::internal::actor_roots::of_current_loop().dead_letters;
   };
   CHECK(testing::run(body(), &log) == 1);  // "too late"
   CHECK(starts == 2);
   CHECK(into == journal{"a", "fetch", "b", "c", "1"});
 }
 
-TEST_CASE("what a falling actor has put aside is refused when its parent stops it for good") {
+TROUPE_PROGRAM_TEST_CASE(
+    "what a falling actor has put aside is refused when its parent stops it for good") {
   journal into;
   int starts = 0;
   failure_log log;
@@ -151,7 +153,7 @@ void fresh::on(say) { become<worn>(); }
 
 }  // namespace
 
-TEST_CASE("a restarted machine begins in its first state") {
+TROUPE_PROGRAM_TEST_CASE("a restarted machine begins in its first state") {
   int alive = 0;
   failure_log log;
   auto body = [&]() -> coro<std::string> {

@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/scribe.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -36,7 +36,7 @@ class flooded : public actor<protocol<flood, turns>> {
 
 }  // namespace
 
-TEST_CASE("a coroutine handler ends before the next message is handled") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine handler ends before the next message is handled") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto writes = spawn<scribe>(std::ref(into));
@@ -51,7 +51,7 @@ TEST_CASE("a coroutine handler ends before the next message is handled") {
   CHECK(pages == journal{"begin a", "end a", "b", "begin c", "end c", "begin d", "end d", "e"});
 }
 
-TEST_CASE("a message lives until its coroutine handler has ended") {
+TROUPE_PROGRAM_TEST_CASE("a message lives until its coroutine handler has ended") {
   // The text is longer than what a string keeps in itself, so that a message destroyed too soon is noticed.
   const std::string text(100, 'x');
   journal pages;
@@ -64,7 +64,7 @@ TEST_CASE("a message lives until its coroutine handler has ended") {
   CHECK(pages == journal{"begin " + text, "end " + text});
 }
 
-TEST_CASE("a coroutine handler that never suspends is handled like a plain one") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine handler that never suspends is handled like a plain one") {
   struct quick : actor<protocol<note>> {
     explicit quick(journal& given) : pages(given) {}
     coro<> on(note n) {
@@ -83,7 +83,7 @@ TEST_CASE("a coroutine handler that never suspends is handled like a plain one")
   CHECK(pages == journal{"0", "1", "2"});
 }
 
-TEST_CASE("messages sent during a turn come after those that were there") {
+TROUPE_PROGRAM_TEST_CASE("messages sent during a turn come after those that were there") {
   struct echo : actor<protocol<note>> {
     explicit echo(journal& given) : pages(given) {}
     void on(note n) {
@@ -102,7 +102,7 @@ TEST_CASE("messages sent during a turn come after those that were there") {
   CHECK(pages == journal{"a", "b", "c", "aa", "bb", "cc"});
 }
 
-TEST_CASE("an actor that sends to itself without end lets others run") {
+TROUPE_PROGRAM_TEST_CASE("an actor that sends to itself without end lets others run") {
   auto body = []() -> coro<std::string> {
     auto floods = spawn<flooded>();
     auto other = spawn<flooded>();
@@ -125,7 +125,7 @@ TEST_CASE("an actor that sends to itself without end does not delay timers") {
   SUCCEED("it came back");
 }
 
-TEST_CASE("eight actors that send to one are all heard, each in its order") {
+TROUPE_PROGRAM_TEST_CASE("eight actors that send to one are all heard, each in its order") {
   struct numbered {
     int sender;
     int number;
@@ -164,7 +164,8 @@ TEST_CASE("eight actors that send to one are all heard, each in its order") {
   CHECK(testing::run(body()) == 8000);
 }
 
-TEST_CASE("a message may tell the actor that handles, refuses or drops it when it is destroyed") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a message may tell the actor that handles, refuses or drops it when it is destroyed") {
   struct parting {
     parting(actor_ref<protocol<note>> given) : to(std::move(given)) {}
     parting(parting&& other) noexcept = default;
@@ -197,5 +198,5 @@ TEST_CASE("the cell of an actor with eight bytes of state takes at most 160 byte
   struct eight : actor<protocol<>> {
     std::int64_t state = 0;
   };
-  STATIC_REQUIRE(sizeof(internal::cell_of<eight>) <= 160);
+  STATIC_REQUIRE(sizeof(troupe::internal::cell_of<eight>) <= 160);
 }

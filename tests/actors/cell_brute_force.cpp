@@ -2,7 +2,7 @@
 #include <troupe/actors/actor.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <string>
@@ -114,7 +114,8 @@ constexpr int enough_rounds = 60;
 
 }  // namespace
 
-TEST_CASE("a scenario that is cancelled after any number of rounds leaves nothing behind") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a scenario that is cancelled after any number of rounds leaves nothing behind") {
   int ended = 0;
   for (int rounds = 0; rounds < enough_rounds; ++rounds) {
     scene on;
@@ -135,7 +136,7 @@ TEST_CASE("a scenario that is cancelled after any number of rounds leaves nothin
   CHECK(ended < enough_rounds - 5);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a scenario whose actors are stopped after any number of rounds ends, and leaves nothing "
     "behind") {
   for (int who = 0; who < 3; ++who) {

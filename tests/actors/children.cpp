@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/relative.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -16,7 +16,7 @@ using namespace troupe::testing::families;
 
 // --- families ----------------------------------------------------------------------------------------------------------
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a parent's children are stopped one after the other, the youngest first, and then the "
     "parent") {
   journal pages;
@@ -32,7 +32,7 @@ TEST_CASE(
                          "first stops", "first destroyed", "parent stops", "parent destroyed"});
 }
 
-TEST_CASE("grandchildren are stopped before their parents") {
+TROUPE_PROGRAM_TEST_CASE("grandchildren are stopped before their parents") {
   struct line : actor<protocol<>> {
     line(journal& given, int given_depth) : pages(given), depth(given_depth) {
       if (depth < 3) spawn<line>(std::ref(pages), depth + 1);
@@ -50,7 +50,7 @@ TEST_CASE("grandchildren are stopped before their parents") {
   CHECK(pages == journal{"3", "2", "1", "0"});
 }
 
-TEST_CASE("a parent waits for a child that takes its time to stop") {
+TROUPE_PROGRAM_TEST_CASE("a parent waits for a child that takes its time to stop") {
   struct slow_child : actor<protocol<>> {
     explicit slow_child(journal& given) : pages(given) {}
     coro<> on_stop() {
@@ -73,7 +73,7 @@ TEST_CASE("a parent waits for a child that takes its time to stop") {
   CHECK(pages == journal{"child", "parent"});
 }
 
-TEST_CASE("a child's crash does not touch its parent or its sisters") {
+TROUPE_PROGRAM_TEST_CASE("a child's crash does not touch its parent or its sisters") {
   failure_log log;
   journal pages;
   auto body = [](journal& into) -> coro<journal> {
@@ -92,7 +92,7 @@ TEST_CASE("a child's crash does not touch its parent or its sisters") {
   CHECK(pages.back() == "parent destroyed");
 }
 
-TEST_CASE("a crash of a parent stops its children") {
+TROUPE_PROGRAM_TEST_CASE("a crash of a parent stops its children") {
   failure_log log;
   journal pages;
   auto body = [](journal& into) -> coro<> {
@@ -107,7 +107,7 @@ TEST_CASE("a crash of a parent stops its children") {
         journal{"child stops", "child destroyed", "parent stops", "parent destroyed", "end"});
 }
 
-TEST_CASE("a child that was stopped before its parent is not waited for") {
+TROUPE_PROGRAM_TEST_CASE("a child that was stopped before its parent is not waited for") {
   struct child : actor<protocol<>> {};
   struct parent : actor<protocol<where>> {
     std::size_t on(where) {
@@ -125,12 +125,12 @@ TEST_CASE("a child that was stopped before its parent is not waited for") {
     co_await settle();
     old.stop();
     co_await settle();
-    co_return old.cell()->state() == internal::cell::life::dead;
+    co_return old.cell()->state() == troupe::internal::cell::life::dead;
   };
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("a child and its parent may be stopped in the same round") {
+TROUPE_PROGRAM_TEST_CASE("a child and its parent may be stopped in the same round") {
   struct child : actor<protocol<>> {};
   struct parent : actor<protocol<where>> {
     std::size_t on(where) {
@@ -146,7 +146,7 @@ TEST_CASE("a child and its parent may be stopped in the same round") {
     auto old = spawn<parent>();
     co_await old.ask(where{});
     co_await settle();
-    co_return old.cell()->state() == internal::cell::life::dead;
+    co_return old.cell()->state() == troupe::internal::cell::life::dead;
   };
   CHECK(testing::run(body()));
 }
@@ -167,7 +167,7 @@ struct generation : actor<protocol<where>> {
 
 }  // namespace
 
-TEST_CASE("a chain of ten thousand generations stops without growing the stack") {
+TROUPE_PROGRAM_TEST_CASE("a chain of ten thousand generations stops without growing the stack") {
   int alive = 0;
   auto body = [](int& count_of) -> coro<std::size_t> {
     auto first = spawn<generation>(9'999, std::ref(count_of));
@@ -181,7 +181,7 @@ TEST_CASE("a chain of ten thousand generations stops without growing the stack")
   CHECK(alive == 0);
 }
 
-TEST_CASE("a hundred thousand actors are spawned and stopped") {
+TROUPE_PROGRAM_TEST_CASE("a hundred thousand actors are spawned and stopped") {
   struct small : actor<protocol<where>> {
     explicit small(int& given) : alive(given) { ++alive; }
     ~small() { --alive; }
@@ -202,7 +202,8 @@ TEST_CASE("a hundred thousand actors are spawned and stopped") {
   CHECK(alive == 0);
 }
 
-TEST_CASE("a child that a coroutine handler spawns after its actor was stopped is stopped too") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a child that a coroutine handler spawns after its actor was stopped is stopped too") {
   struct parent : actor<protocol<grow>> {
     explicit parent(journal& given) : pages(given) {}
     coro<> on(grow g) {

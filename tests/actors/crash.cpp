@@ -2,7 +2,7 @@
 
 #include "actors/diarist.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <string>
@@ -13,7 +13,7 @@ using namespace troupe::testing::diary;
 
 // --- crash -------------------------------------------------------------------------------------------------------------
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "an exception in a handler stops the actor, on_stop included, and is reported with its name") {
   failure_log log;
   journal pages;
@@ -30,7 +30,7 @@ TEST_CASE(
   CHECK(log.count("boom") == 1);
 }
 
-TEST_CASE("a crash does not touch other actors") {
+TROUPE_PROGRAM_TEST_CASE("a crash does not touch other actors") {
   failure_log log;
   journal pages;
   journal other_pages;
@@ -49,7 +49,7 @@ TEST_CASE("a crash does not touch other actors") {
         journal{"constructed", "on_start", "told", "told later", "end", "on_stop", "destroyed"});
 }
 
-TEST_CASE("an actor that throws something else than an exception crashes as well") {
+TROUPE_PROGRAM_TEST_CASE("an actor that throws something else than an exception crashes as well") {
   struct thrower : actor<protocol<note>> {
     void on(note) { throw 42; }
   };
@@ -90,7 +90,7 @@ coro<std::string> leaked() {
 
 }  // namespace
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a cancellation that escapes from a handler is a crash and no cancellation of the asker") {
   for (const bool plain : {true, false}) {
     failure_log log;

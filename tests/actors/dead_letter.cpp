@@ -7,7 +7,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/scribe.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -53,11 +53,14 @@ actor_ref<posted> busy_box(overflow when_full) {
   return made;
 }
 
-std::uint64_t dead_letters() { return internal::actor_roots::of_current_loop().dead_letters; }
+std::uint64_t dead_letters() {
+  return troupe::internal::actor_roots::of_current_loop().dead_letters;
+}
 
 }  // namespace
 
-TEST_CASE("dead letters are told with their reason and their addressee, and counted") {
+TROUPE_PROGRAM_TEST_CASE(
+    "dead letters are told with their reason and their addressee, and counted") {
   journal told;
   auto body = [&]() -> coro<> {
     on_dead_letter([&told](const dead_letter& letter) {
@@ -95,7 +98,7 @@ TEST_CASE("dead letters are told with their reason and their addressee, and coun
   CHECK(told[3] == "nobody: nobody");
 }
 
-TEST_CASE("in debug mode each dead letter is reported") {
+TROUPE_PROGRAM_TEST_CASE("in debug mode each dead letter is reported") {
   failure_log log;
   auto body = []() -> coro<> {
     loop::current()->set_debug(true);
@@ -127,7 +130,7 @@ TEST_CASE("dead letters of other loops are told there") {
   testing::run_on(2, body());
 }
 
-TEST_CASE("messages told to a dead actor are counted as dead letters") {
+TROUPE_PROGRAM_TEST_CASE("messages told to a dead actor are counted as dead letters") {
   journal pages;
   auto body = [](journal& into) -> coro<std::uint64_t> {
     auto writes = spawn<scribe>(std::ref(into));
@@ -141,7 +144,7 @@ TEST_CASE("messages told to a dead actor are counted as dead letters") {
   CHECK(testing::run(body(pages)) == 2);
 }
 
-TEST_CASE("messages that are queued when an actor stops are dead letters") {
+TROUPE_PROGRAM_TEST_CASE("messages that are queued when an actor stops are dead letters") {
   journal pages;
   auto body = [](journal& into) -> coro<std::uint64_t> {
     auto writes = spawn<scribe>(std::ref(into));
@@ -154,7 +157,8 @@ TEST_CASE("messages that are queued when an actor stops are dead letters") {
   CHECK(pages.empty());
 }
 
-TEST_CASE("a message in the hands of a coroutine handler that a stop cancels is a dead letter") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a message in the hands of a coroutine handler that a stop cancels is a dead letter") {
   journal pages;
   auto body = [](journal& into) -> coro<std::uint64_t> {
     auto writes = spawn<scribe>(std::ref(into));
@@ -167,7 +171,7 @@ TEST_CASE("a message in the hands of a coroutine handler that a stop cancels is 
   CHECK(testing::run(body(pages)) == 1);
 }
 
-TEST_CASE("an ask of a dead actor is no dead letter: its asker hears") {
+TROUPE_PROGRAM_TEST_CASE("an ask of a dead actor is no dead letter: its asker hears") {
   struct question {
     using reply = int;
   };

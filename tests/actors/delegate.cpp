@@ -6,7 +6,7 @@
 #include <troupe/runtime/gather.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <memory>
@@ -144,7 +144,7 @@ TEST_CASE(
   CHECK(how.find("vault 'safe' dropped") != std::string::npos);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a delegated request that the asker has withdrawn is not begun, and a late answer is counted") {
   auto body = []() -> coro<std::string> {
     auto store = spawn<disk>();
@@ -162,7 +162,7 @@ TEST_CASE(
   CHECK(testing::run(body()) == "1 begun, 1 late");
 }
 
-TEST_CASE("a told request is told on when it is delegated") {
+TROUPE_PROGRAM_TEST_CASE("a told request is told on when it is delegated") {
   auto body = []() -> coro<int> {
     auto store = spawn<disk>();
     auto door = spawn<front>(store);
@@ -174,7 +174,7 @@ TEST_CASE("a told request is told on when it is delegated") {
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("a delegated request without a result is answered too") {
+TROUPE_PROGRAM_TEST_CASE("a delegated request without a result is answered too") {
   auto body = []() -> coro<std::string> {
     auto store = spawn<disk>();
     auto door = spawn<front>(store);

@@ -4,7 +4,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <atomic>
 #include <functional>
@@ -122,7 +122,7 @@ TEST_CASE("each message begins the idle time anew") {
                 "destroyed at 10000"});
 }
 
-TEST_CASE("an actor that says nothing else stops when it is idle") {
+TROUPE_PROGRAM_TEST_CASE("an actor that says nothing else stops when it is idle") {
   struct passer_by : actor<protocol<say>> {
     explicit passer_by(journal& given) : into(given) {}
     void on_start() { set_idle_timeout(3s); }
@@ -174,7 +174,7 @@ TEST_CASE("the idle time may be set anew, and taken back") {
         journal{"idle at 5000", "idle at 7000", "idle at 9000", "end", "destroyed at 10000"});
 }
 
-TEST_CASE("an idle time that is not longer than nothing is refused") {
+TROUPE_PROGRAM_TEST_CASE("an idle time that is not longer than nothing is refused") {
   for (const duration limit : {duration(0s), duration(-1s)}) {
     auto body = [limit]() -> coro<std::string> {
       journal into;
@@ -189,7 +189,8 @@ TEST_CASE("an idle time that is not longer than nothing is refused") {
   }
 }
 
-TEST_CASE("a message that comes after the idle time, but before the actor's turn, keeps it busy") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a message that comes after the idle time, but before the actor's turn, keeps it busy") {
   for (const bool before_its_turn : {true, false}) {
     journal into;
     auto body = [&]() -> coro<> {
@@ -207,7 +208,7 @@ TEST_CASE("a message that comes after the idle time, but before the actor's turn
   }
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "an urgent message begins the idle time anew, and so does one of a mailbox with a bound") {
   journal into;
   auto body = [&]() -> coro<> {
@@ -262,7 +263,8 @@ TEST_CASE("the idle time begins when a coroutine handler ends, not at the turn a
   driven.run_until_idle();
 }
 
-TEST_CASE("an urgent message that comes before the idle actor's turn keeps it busy") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an urgent message that comes before the idle actor's turn keeps it busy") {
   for (const duration time : {duration(0s), duration(7s)}) {
     journal into;
     auto body = [&]() -> coro<> {
@@ -297,7 +299,7 @@ TEST_CASE("while a coroutine on_idle goes on, messages wait") {
         journal{"idle at 2500", "hears 1 at 5500", "idle at 7500", "end", "destroyed at 10000"});
 }
 
-TEST_CASE("an on_idle that throws is a crash, and one may stop its actor") {
+TROUPE_PROGRAM_TEST_CASE("an on_idle that throws is a crash, and one may stop its actor") {
   failure_log log;
   struct breaks : actor<protocol<say>> {
     void on(say) {}

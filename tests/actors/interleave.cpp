@@ -4,7 +4,7 @@
 #include <troupe/actors/actor.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -98,7 +98,7 @@ struct slow_start : actor<protocol<status>> {
 
 }  // namespace
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "an interleaved message is handled while a coroutine handler waits, and the others keep their "
     "order") {
   journal into;
@@ -121,7 +121,7 @@ TEST_CASE(
                         "note 2", "note 3"});
 }
 
-TEST_CASE("nothing waits for an interleaved handler that is a coroutine") {
+TROUPE_PROGRAM_TEST_CASE("nothing waits for an interleaved handler that is a coroutine") {
   journal into;
   auto body = [](journal& notes) -> coro<> {
     auto one = spawn<shop>(std::ref(notes));
@@ -134,7 +134,7 @@ TEST_CASE("nothing waits for an interleaved handler that is a coroutine") {
   CHECK(into == journal{"peek 1", "peek 2", "note 1", "peeked 1", "peeked 2"});
 }
 
-TEST_CASE("a class may let all messages run side by side") {
+TROUPE_PROGRAM_TEST_CASE("a class may let all messages run side by side") {
   auto body = []() -> coro<int> {
     auto one = spawn<ticking>();
     for (int number = 0; number < 5; ++number) one.tell(work_on{number});
@@ -145,7 +145,7 @@ TEST_CASE("a class may let all messages run side by side") {
   CHECK(testing::run(body()) == 5);
 }
 
-TEST_CASE("no message is handled before on_start has ended, interleaved or not") {
+TROUPE_PROGRAM_TEST_CASE("no message is handled before on_start has ended, interleaved or not") {
   auto body = []() -> coro<int> {
     auto one = spawn<slow_start>();
     const int ready = co_await one.ask(status{});
@@ -183,7 +183,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("an ask of an interleaving actor times out with all that waits counted") {
+TROUPE_PROGRAM_TEST_CASE("an ask of an interleaving actor times out with all that waits counted") {
   journal into;
   auto body = [](journal& notes) -> coro<std::string> {
     auto one = spawn<shop>(std::ref(notes));

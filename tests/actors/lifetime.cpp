@@ -3,7 +3,7 @@
 
 #include "actors/diarist.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +19,8 @@ using namespace troupe;
 using namespace troupe::testing;
 using namespace troupe::testing::diary;
 
-TEST_CASE("an actor is constructed, started, sent messages, stopped and destroyed in this order") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor is constructed, started, sent messages, stopped and destroyed in this order") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     actor_ref<diary_protocol> writer = spawn<diarist>(std::ref(into));
@@ -32,7 +33,7 @@ TEST_CASE("an actor is constructed, started, sent messages, stopped and destroye
   CHECK(pages == journal{"constructed", "on_start", "first", "second", "on_stop", "destroyed"});
 }
 
-TEST_CASE("the constructor has run when spawn returns, and on_start has not") {
+TROUPE_PROGRAM_TEST_CASE("the constructor has run when spawn returns, and on_start has not") {
   journal pages;
   auto body = [](journal& into) -> coro<journal> {
     spawn<diarist>(std::ref(into));
@@ -41,7 +42,7 @@ TEST_CASE("the constructor has run when spawn returns, and on_start has not") {
   CHECK(testing::run(body(pages)) == journal{"constructed"});
 }
 
-TEST_CASE("an actor lives on when its last ref is gone") {
+TROUPE_PROGRAM_TEST_CASE("an actor lives on when its last ref is gone") {
   journal pages;
   auto body = [](journal& into) -> coro<journal> {
     spawn<diarist>(std::ref(into)).tell(note{"told"});
@@ -63,7 +64,7 @@ TEST_CASE("an actor that nobody stops is stopped when the runtime ends") {
 
 // --- stop --------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a stop drops the messages that are queued") {
+TROUPE_PROGRAM_TEST_CASE("a stop drops the messages that are queued") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto writer = spawn<diarist>(std::ref(into));
@@ -76,7 +77,7 @@ TEST_CASE("a stop drops the messages that are queued") {
   CHECK(pages == journal{"constructed", "on_start", "on_stop", "destroyed"});
 }
 
-TEST_CASE("an actor that stops itself finishes the handler and leaves the rest") {
+TROUPE_PROGRAM_TEST_CASE("an actor that stops itself finishes the handler and leaves the rest") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto writer = spawn<diarist>(std::ref(into));
@@ -88,7 +89,7 @@ TEST_CASE("an actor that stops itself finishes the handler and leaves the rest")
   CHECK(pages == journal{"constructed", "on_start", "on_stop", "destroyed"});
 }
 
-TEST_CASE("a second stop does nothing") {
+TROUPE_PROGRAM_TEST_CASE("a second stop does nothing") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto writer = spawn<diarist>(std::ref(into));
@@ -103,7 +104,7 @@ TEST_CASE("a second stop does nothing") {
   CHECK(pages == journal{"constructed", "on_start", "on_stop", "destroyed"});
 }
 
-TEST_CASE("a stop cancels a coroutine handler") {
+TROUPE_PROGRAM_TEST_CASE("a stop cancels a coroutine handler") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto writer = spawn<diarist>(std::ref(into));
@@ -146,7 +147,7 @@ class stubborn : public actor<protocol<persist>> {
 
 }  // namespace
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a coroutine handler that swallows its cancellation is cancelled again at every further "
     "await") {
   journal pages;
@@ -187,7 +188,7 @@ class stops_in_plain : public actor<protocol<finish_first>> {
 
 }  // namespace
 
-TEST_CASE("a handler that stops its actor still answers") {
+TROUPE_PROGRAM_TEST_CASE("a handler that stops its actor still answers") {
   auto body = []() -> coro<std::string> {
     auto plain = spawn<stops_in_plain>();
     auto coroutine = spawn<stops_in_coroutine>();
@@ -200,7 +201,7 @@ TEST_CASE("a handler that stops its actor still answers") {
 
 // --- the object's end --------------------------------------------------------------------------------------------------
 
-TEST_CASE("an actor may keep and pass on refs of itself while it is destroyed") {
+TROUPE_PROGRAM_TEST_CASE("an actor may keep and pass on refs of itself while it is destroyed") {
   struct lingering : actor<protocol<note>> {
     explicit lingering(std::optional<actor_ref<protocol<note>>>& given) : kept(given) {}
     ~lingering() {
@@ -253,7 +254,8 @@ struct works_at_its_end : actor<protocol<>> {
 
 }  // namespace
 
-TEST_CASE("spawning a child or creating a task in the destructor of an actor ends the process") {
+TROUPE_PROGRAM_TEST_CASE(
+    "spawning a child or creating a task in the destructor of an actor ends the process") {
   CHECK(ends_the_process([] { testing::run(spawn_and_stop<spawns_at_its_end>()); }));
   CHECK(ends_the_process([] { testing::run(spawn_and_stop<works_at_its_end>()); }));
 }
@@ -262,7 +264,7 @@ TEST_CASE("constructing an actor without spawn ends the process") {
   CHECK(ends_the_process([] { stops_in_plain lonely; }));
 }
 
-TEST_CASE("messages left behind are destroyed with the actor") {
+TROUPE_PROGRAM_TEST_CASE("messages left behind are destroyed with the actor") {
   struct parcel {
     counted content;
   };

@@ -2,7 +2,7 @@
 #include <troupe/actors/actor.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <atomic>
 #include <functional>
@@ -83,7 +83,8 @@ TEST_CASE("linked actors end together when one crashes or is killed, whoever has
   testing::run(body(), &log);
 }
 
-TEST_CASE("a linked actor that stops leaves the others alone, and so does one that is unlinked") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a linked actor that stops leaves the others alone, and so does one that is unlinked") {
   failure_log log;
   auto body = []() -> coro<> {
     auto one = spawn<climber>();
@@ -133,7 +134,7 @@ TEST_CASE("an actor that understands `exited` is told of each end, and lives on"
   testing::run(body(), &log);
 }
 
-TEST_CASE("to be linked with an actor that crashed long ago is a crash") {
+TROUPE_PROGRAM_TEST_CASE("to be linked with an actor that crashed long ago is a crash") {
   failure_log log;
   auto body = []() -> coro<> {
     auto one = spawn<climber>();
@@ -147,7 +148,7 @@ TEST_CASE("to be linked with an actor that crashed long ago is a crash") {
   testing::run(body(), &log);
 }
 
-TEST_CASE("a fall breaks links as well") {
+TROUPE_PROGRAM_TEST_CASE("a fall breaks links as well") {
   class boss : public actor<protocol<alive>> {
    public:
     explicit boss(actor_ref<roped>& out) { out = supervise<climber>({}); }

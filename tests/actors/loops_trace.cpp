@@ -4,7 +4,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/loops.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -151,7 +151,8 @@ TEST_CASE("children on another loop are told of once, whichever loop hears of th
   testing::run_on(2, body(book));
 }
 
-TEST_CASE("nothing is seen once stop_tracing is done, whatever was on its way between the loops") {
+TROUPE_PROGRAM_TEST_CASE(
+    "nothing is seen once stop_tracing is done, whatever was on its way between the loops") {
   struct parent : actor<protocol<where>> {
     parent() {
       for (std::size_t index = 0; index < 8; ++index) spawn<collector>(place::on(index % 2));

@@ -4,7 +4,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/notary.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <string>
@@ -31,7 +31,7 @@ bool contains(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("a mailbox that rejects keeps what waits, and refuses the rest") {
+TROUPE_PROGRAM_TEST_CASE("a mailbox that rejects keeps what waits, and refuses the rest") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     // The message in hand waits no more: the capacity is for those behind it.
@@ -55,7 +55,8 @@ TEST_CASE("a mailbox that rejects keeps what waits, and refuses the rest") {
   testing::run(body());
 }
 
-TEST_CASE("a mailbox that drops the newest loses them, and a sender is none the wiser") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a mailbox that drops the newest loses them, and a sender is none the wiser") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = busy_with(noted, bounded(3, overflow::drop_newest), 30);
@@ -70,7 +71,8 @@ TEST_CASE("a mailbox that drops the newest loses them, and a sender is none the 
   testing::run(body());
 }
 
-TEST_CASE("a mailbox that drops the oldest keeps the newest, and an ask that was dropped fails") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a mailbox that drops the oldest keeps the newest, and an ask that was dropped fails") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = spawn<notary>(bounded(3, overflow::drop_oldest), std::ref(noted));
@@ -87,7 +89,7 @@ TEST_CASE("a mailbox that drops the oldest keeps the newest, and an ask that was
   testing::run(body());
 }
 
-TEST_CASE("a limit of one type leaves the others alone") {
+TROUPE_PROGRAM_TEST_CASE("a limit of one type leaves the others alone") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = spawn<ticker>(std::ref(noted));
@@ -110,7 +112,8 @@ TEST_CASE("a limit of one type leaves the others alone") {
   testing::run(body());
 }
 
-TEST_CASE("a high-water mark is reported once, and again when the messages had been half as many") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a high-water mark is reported once, and again when the messages had been half as many") {
   failure_log log;
   auto body = []() -> coro<> {
     std::vector<int> noted;
@@ -127,7 +130,7 @@ TEST_CASE("a high-water mark is reported once, and again when the messages had b
   CHECK(log.count("notary has 10 messages waiting, which is its high-water mark") == 2);
 }
 
-TEST_CASE("a mailbox without bound reports when very many wait, at each doubling") {
+TROUPE_PROGRAM_TEST_CASE("a mailbox without bound reports when very many wait, at each doubling") {
   failure_log log;
   auto body = []() -> coro<> {
     std::vector<int> noted;

@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/notary.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <vector>
@@ -25,7 +25,8 @@ class thorough : public notary {
 
 }  // namespace
 
-TEST_CASE("an actor that drains takes nothing new, finishes what waits, and stops then") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor that drains takes nothing new, finishes what waits, and stops then") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = spawn<thorough>(std::ref(noted));
@@ -46,7 +47,8 @@ TEST_CASE("an actor that drains takes nothing new, finishes what waits, and stop
   testing::run(body());
 }
 
-TEST_CASE("an actor that does not get its mailbox empty in time stops without the rest") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor that does not get its mailbox empty in time stops without the rest") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = spawn<thorough>(std::ref(noted));
@@ -90,7 +92,7 @@ TEST_CASE("an actor told to drain does so, whatever its class says; kill and a c
   testing::run(body());
 }
 
-TEST_CASE("of several limits to drain within, the shortest holds") {
+TROUPE_PROGRAM_TEST_CASE("of several limits to drain within, the shortest holds") {
   const auto drained_after = [](std::vector<duration> limits) {
     auto body = [&]() -> coro<duration> {
       std::vector<int> noted;

@@ -4,7 +4,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/notary.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -28,7 +28,7 @@ class narrow : public notary {
 
 }  // namespace
 
-TEST_CASE("senders wait for room, and get it in the order in which they came") {
+TROUPE_PROGRAM_TEST_CASE("senders wait for room, and get it in the order in which they came") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = spawn<narrow>(std::ref(noted));
@@ -51,7 +51,7 @@ TEST_CASE("senders wait for room, and get it in the order in which they came") {
   testing::run(body());
 }
 
-TEST_CASE("a sender that is cancelled while it waits takes its message back") {
+TROUPE_PROGRAM_TEST_CASE("a sender that is cancelled while it waits takes its message back") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = busy_with(noted, bounded(2, overflow::suspend), 1);
@@ -72,7 +72,7 @@ TEST_CASE("a sender that is cancelled while it waits takes its message back") {
   testing::run(body());
 }
 
-TEST_CASE("who waits for room of an actor that stops hears that it is dead") {
+TROUPE_PROGRAM_TEST_CASE("who waits for room of an actor that stops hears that it is dead") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = busy_with(noted, bounded(2, overflow::suspend), 1);
@@ -91,7 +91,7 @@ TEST_CASE("who waits for room of an actor that stops hears that it is dead") {
   testing::run(body());
 }
 
-TEST_CASE("an ask that waits for room has its time limit") {
+TROUPE_PROGRAM_TEST_CASE("an ask that waits for room has its time limit") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = busy_with(noted, bounded(2, overflow::suspend), 1);
@@ -144,7 +144,8 @@ TEST_CASE("a sender on another loop is slowed down to what the actor takes") {
   CHECK(most <= 10);
 }
 
-TEST_CASE("an ask that timed out tells what waits in front of the mailbox, in it, and for room") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an ask that timed out tells what waits in front of the mailbox, in it, and for room") {
   auto body = []() -> coro<> {
     std::vector<int> noted;
     auto bureau = spawn<notary>(bounded(3, overflow::suspend), std::ref(noted));

@@ -4,7 +4,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/notary.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <vector>
@@ -53,7 +53,8 @@ TEST_CASE("an urgent message for which there is no room is refused, whatever bec
   testing::run(body());
 }
 
-TEST_CASE("an actor that sends itself urgent messages lets others run, and can be stopped") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor that sends itself urgent messages lets others run, and can be stopped") {
   struct again {};
   class eager : public actor<protocol<again>> {
    public:

@@ -3,7 +3,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -244,7 +244,8 @@ TEST_CASE("a wait for an end may be given up") {
         }) == journal{"still there", "still there", "still there", "a destroyed", "killed"});
 }
 
-TEST_CASE("children end with their parent, and all with the runtime, which the reasons say") {
+TROUPE_PROGRAM_TEST_CASE(
+    "children end with their parent, and all with the runtime, which the reasons say") {
   struct child : actor<protocol<rest>> {
     void on(rest) {}
   };

@@ -4,7 +4,7 @@
 #include <troupe/actors/process.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -75,7 +75,7 @@ class chief : public actor<protocol<hire>> {
 
 using namespace news;
 
-TEST_CASE("a monitor that a process cancels leaves nothing in its mailbox") {
+TROUPE_PROGRAM_TEST_CASE("a monitor that a process cancels leaves nothing in its mailbox") {
   using box = mailbox<stop_looking, say, down>;
   int waiting = -1;
   auto body = [&]() -> coro<> {
@@ -111,7 +111,8 @@ TEST_CASE("a monitor that a process cancels leaves nothing in its mailbox") {
   CHECK(waiting == 0);
 }
 
-TEST_CASE("what a process still waits for is found behind a down that was taken back") {
+TROUPE_PROGRAM_TEST_CASE(
+    "what a process still waits for is found behind a down that was taken back") {
   using box = mailbox<stop_looking, say, down>;
   journal into;
   auto body = [&]() -> coro<> {
@@ -141,7 +142,8 @@ TEST_CASE("what a process still waits for is found behind a down that was taken 
   CHECK(into == journal{"1", "2", "3"});
 }
 
-TEST_CASE("news of ends that the old object has not handled do not come to the restarted one") {
+TROUPE_PROGRAM_TEST_CASE(
+    "news of ends that the old object has not handled do not come to the restarted one") {
   for (const std::size_t capacity : {0, 10}) {
     journal into;
     failure_log log;
@@ -169,7 +171,8 @@ TEST_CASE("news of ends that the old object has not handled do not come to the r
   }
 }
 
-TEST_CASE("news that were passed over while a handler waited do not come to the restarted object") {
+TROUPE_PROGRAM_TEST_CASE(
+    "news that were passed over while a handler waited do not come to the restarted object") {
   journal into;
   failure_log log;
   auto body = [&]() -> coro<> {
@@ -193,7 +196,8 @@ TEST_CASE("news that were passed over while a handler waited do not come to the 
   CHECK(into == journal{"new", "1", "new", "2"});
 }
 
-TEST_CASE("news that somebody has passed on by hand are messages like others for a restart") {
+TROUPE_PROGRAM_TEST_CASE(
+    "news that somebody has passed on by hand are messages like others for a restart") {
   journal into;
   failure_log log;
   auto body = [&]() -> coro<> {
@@ -211,7 +215,7 @@ TEST_CASE("news that somebody has passed on by hand are messages like others for
   CHECK(into == journal{"new", "new", "down killed", "exited killed"});
 }
 
-TEST_CASE("news of ends fit into a full mailbox as urgent messages, too") {
+TROUPE_PROGRAM_TEST_CASE("news of ends fit into a full mailbox as urgent messages, too") {
   journal into;
   auto body = [&]() -> coro<> {
     auto seen = spawn<mortal>();

@@ -3,7 +3,7 @@
 
 #include "actors/diarist.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -69,7 +69,7 @@ class stopping_starter : public actor<protocol<note>> {
 
 }  // namespace
 
-TEST_CASE("messages wait until a coroutine on_start has ended") {
+TROUPE_PROGRAM_TEST_CASE("messages wait until a coroutine on_start has ended") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto starter = spawn<slow_starter>(std::ref(into));
@@ -80,7 +80,7 @@ TEST_CASE("messages wait until a coroutine on_start has ended") {
   CHECK(pages == journal{"starts", "started", "told"});
 }
 
-TEST_CASE("an on_start that throws crashes the actor before any message") {
+TROUPE_PROGRAM_TEST_CASE("an on_start that throws crashes the actor before any message") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     auto starter = spawn<throwing_starter>();
@@ -92,7 +92,7 @@ TEST_CASE("an on_start that throws crashes the actor before any message") {
   CHECK(log.count("cannot start") == 1);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a coroutine on_start that throws at once or later crashes the actor before any message") {
   for (const bool at_once : {true, false}) {
     failure_log log;
@@ -110,7 +110,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("an actor that stops itself in on_start handles no message") {
+TROUPE_PROGRAM_TEST_CASE("an actor that stops itself in on_start handles no message") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto starter = spawn<stopping_starter>(std::ref(into));
@@ -121,7 +121,7 @@ TEST_CASE("an actor that stops itself in on_start handles no message") {
   CHECK(pages == journal{"on_start", "on_stop"});
 }
 
-TEST_CASE("a stop cancels a coroutine on_start") {
+TROUPE_PROGRAM_TEST_CASE("a stop cancels a coroutine on_start") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto starter = spawn<slow_starter>(std::ref(into));
@@ -173,7 +173,7 @@ class stopped_by_constructor : public actor<protocol<note>> {
 
 }  // namespace
 
-TEST_CASE("a message that an actor sends itself in its constructor is handled") {
+TROUPE_PROGRAM_TEST_CASE("a message that an actor sends itself in its constructor is handled") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<constructed_with_mail>(std::ref(into));
@@ -183,7 +183,8 @@ TEST_CASE("a message that an actor sends itself in its constructor is handled") 
   CHECK(pages == journal{"from the constructor"});
 }
 
-TEST_CASE("messages that an actor sends itself while it starts come in the order they were sent") {
+TROUPE_PROGRAM_TEST_CASE(
+    "messages that an actor sends itself while it starts come in the order they were sent") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<started_with_mail>(std::ref(into));
@@ -193,7 +194,8 @@ TEST_CASE("messages that an actor sends itself while it starts come in the order
   CHECK(pages == journal{"from the constructor", "from on_start"});
 }
 
-TEST_CASE("an actor that stops itself in its constructor neither starts nor handles a message") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor that stops itself in its constructor neither starts nor handles a message") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<stopped_by_constructor>(std::ref(into));

@@ -2,7 +2,7 @@
 
 #include "actors/diarist.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -112,7 +112,7 @@ class tasking_stopper : public actor<protocol<note>> {
 
 }  // namespace
 
-TEST_CASE("the object is destroyed after a coroutine on_stop has ended") {
+TROUPE_PROGRAM_TEST_CASE("the object is destroyed after a coroutine on_stop has ended") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto stopper = spawn<slow_stopper>(std::ref(into));
@@ -164,7 +164,7 @@ TEST_CASE("the runtime cancels an on_stop that takes longer than its shutdown ma
   CHECK(pages == journal{"cancelled", "destroyed", "cancelled", "destroyed"});
 }
 
-TEST_CASE("a message that comes during on_stop is not handled") {
+TROUPE_PROGRAM_TEST_CASE("a message that comes during on_stop is not handled") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     auto stopper = spawn<slow_stopper>(std::ref(into));
@@ -178,7 +178,7 @@ TEST_CASE("a message that comes during on_stop is not handled") {
   CHECK(pages == journal{"stops", "stopped", "destroyed"});
 }
 
-TEST_CASE("an on_stop that throws is reported, and the actor ends all the same") {
+TROUPE_PROGRAM_TEST_CASE("an on_stop that throws is reported, and the actor ends all the same") {
   failure_log log;
   journal pages;
   auto body = [](journal& into) -> coro<> {
@@ -190,7 +190,7 @@ TEST_CASE("an on_stop that throws is reported, and the actor ends all the same")
   CHECK(log.count("cannot stop") == 1);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a coroutine on_stop that throws at once or later is reported, and the actor ends all the "
     "same") {
   for (const int how : {0, 1}) {
@@ -206,7 +206,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a child spawned in on_stop is stopped before the parent is destroyed") {
+TROUPE_PROGRAM_TEST_CASE("a child spawned in on_stop is stopped before the parent is destroyed") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<spawning_stopper>(std::ref(into)).stop();
@@ -218,7 +218,7 @@ TEST_CASE("a child spawned in on_stop is stopped before the parent is destroyed"
   CHECK(pages[pages.size() - 2] == "destroyed");
 }
 
-TEST_CASE("a task created in on_stop is cancelled before the actor is destroyed") {
+TROUPE_PROGRAM_TEST_CASE("a task created in on_stop is cancelled before the actor is destroyed") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<tasking_stopper>(std::ref(into)).stop();
@@ -228,7 +228,7 @@ TEST_CASE("a task created in on_stop is cancelled before the actor is destroyed"
   CHECK(pages == journal{"task", "task cancelled", "destroyed"});
 }
 
-TEST_CASE("on_stop may ask another actor") {
+TROUPE_PROGRAM_TEST_CASE("on_stop may ask another actor") {
   journal pages;
   journal other_pages;
   auto body = [](journal& into, journal& other) -> coro<> {

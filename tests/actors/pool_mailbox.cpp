@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/workshop.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <string>
@@ -56,7 +56,7 @@ TEST_CASE("a pool slows down who sends, down to what its workers can do") {
   CHECK(at.into == journal{"2 s", "job 6", "job 7", "job 8"});
 }
 
-TEST_CASE("limits of a worker's mailbox pass over what the pool puts there") {
+TROUPE_PROGRAM_TEST_CASE("limits of a worker's mailbox pass over what the pool puts there") {
   int sum = 0;
   auto body = [](int& into) -> coro<> {
     auto front = spawn<pool<narrow>>(pool_options{.most = 2});

@@ -5,7 +5,7 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/testing/virtual_time.hpp>
 
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <chrono>
 #include <string>
@@ -65,7 +65,7 @@ coro<std::string> failure_of(coro<> expecting) {
 
 using namespace probe_test;
 
-TEST_CASE("a probe gives what came in its order, with the right to answer") {
+TROUPE_PROGRAM_TEST_CASE("a probe gives what came in its order, with the right to answer") {
   auto body = []() -> coro<> {
     probe<account> bank;
     spawn<clerk>(bank.ref()).tell(go{});
@@ -82,7 +82,7 @@ TEST_CASE("a probe gives what came in its order, with the right to answer") {
   testing::run(body());
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a probe answers by script, passes over what is allowed, and takes several in their order") {
   auto body = []() -> coro<> {
     probe<account> bank;
@@ -97,7 +97,7 @@ TEST_CASE(
   testing::run(body());
 }
 
-TEST_CASE("a script may refuse, and the asker hears it") {
+TROUPE_PROGRAM_TEST_CASE("a script may refuse, and the asker hears it") {
   auto body = []() -> coro<> {
     probe<account> bank;
     bank.reply<balance>([](const balance&) -> int { throw std::runtime_error("closed"); });
@@ -112,7 +112,7 @@ TEST_CASE("a script may refuse, and the asker hears it") {
   testing::run(body());
 }
 
-TEST_CASE("an expectation that fails says what was expected, and what came") {
+TROUPE_PROGRAM_TEST_CASE("an expectation that fails says what was expected, and what came") {
   auto body = []() -> coro<> {
     probe<account> bank;
     std::string said = co_await failure_of(bank.expect<deposit>(5s));
@@ -132,7 +132,7 @@ TEST_CASE("an expectation that fails says what was expected, and what came") {
   testing::run(body());
 }
 
-TEST_CASE("a forbidden message fails the next expectation, whatever that is") {
+TROUPE_PROGRAM_TEST_CASE("a forbidden message fails the next expectation, whatever that is") {
   auto body = []() -> coro<> {
     probe<account> bank;
     bank.forbid<tick>();
@@ -145,7 +145,7 @@ TEST_CASE("a forbidden message fails the next expectation, whatever that is") {
   testing::run(body());
 }
 
-TEST_CASE("a probe takes matchers of Catch2") {
+TROUPE_PROGRAM_TEST_CASE("a probe takes matchers of Catch2") {
   struct text {
     std::string of;
   };

@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/listening.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 #include <string>
@@ -66,7 +66,7 @@ TEST_CASE("a message may be of a type that can only be moved") {
             }) == journal{"1", "2"});
 }
 
-TEST_CASE("a process that sends to itself lets others run") {
+TROUPE_PROGRAM_TEST_CASE("a process that sends to itself lets others run") {
   int rounds_of_others = 0;
   auto body = [&]() -> coro<> {
     auto restless = [](mailbox<number>& inbox) -> coro<> {
@@ -83,7 +83,7 @@ TEST_CASE("a process that sends to itself lets others run") {
   CHECK(rounds_of_others == 5);
 }
 
-TEST_CASE("a receive outside the process itself is an error that says so") {
+TROUPE_PROGRAM_TEST_CASE("a receive outside the process itself is an error that says so") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     std::string said;

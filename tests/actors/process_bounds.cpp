@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <string>
@@ -102,7 +102,8 @@ TEST_CASE("a message that a process has looked at may be dropped for a newer one
         }) == journal{"first", "all", "6"});
 }
 
-TEST_CASE("messages that a process keeps are dropped for newer ones as from a list") {
+TROUPE_PROGRAM_TEST_CASE(
+    "messages that a process keeps are dropped for newer ones as from a list") {
   journal into;
   journal expected;
   auto body = [&]() -> coro<> {
@@ -195,7 +196,7 @@ TEST_CASE("a process that drains ends with what it never wants, and when its tim
         }) == journal{"a word", "stopped", "1", "2", "stopped"});
 }
 
-TEST_CASE("a process that keeps ever more messages without a bound is reported") {
+TROUPE_PROGRAM_TEST_CASE("a process that keeps ever more messages without a bound is reported") {
   failure_log log;
   auto body = []() -> coro<> {
     auto to = spawn(

@@ -6,7 +6,7 @@
 #include "actors/stopped_at_end.hpp"
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <memory>
@@ -159,7 +159,8 @@ coro<> patient(mailbox<tool>& inbox, stage& with) {
 
 }  // namespace
 
-TEST_CASE("a message that meets a time-out or a cancelled time limit is received once") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a message that meets a time-out or a cancelled time limit is received once") {
   // All orders in which sleeps of the sender and time-outs of the receiver can meet.
   random_numbers random(1);
   for (int run = 0; run < 50; ++run) {

@@ -2,7 +2,7 @@
 #include <troupe/actors/process.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 #include <stdexcept>
@@ -106,7 +106,7 @@ outcome_of fetch_in(manner how) {
 
 }  // namespace
 
-TEST_CASE("a process answers a request, at once or later") {
+TROUPE_PROGRAM_TEST_CASE("a process answers a request, at once or later") {
   auto body = []() -> coro<std::string> {
     auto one = spawn(source);
     auto first = one.ask(fetch{manner::later});
@@ -161,7 +161,8 @@ TEST_CASE("a request that a process has in hand when it is stopped fails with ac
   }
 }
 
-TEST_CASE("all requests that a process keeps when it throws fail with what it threw") {
+TROUPE_PROGRAM_TEST_CASE(
+    "all requests that a process keeps when it throws fail with what it threw") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     auto one = spawn(source);
@@ -178,7 +179,7 @@ TEST_CASE("all requests that a process keeps when it throws fail with what it th
   CHECK(testing::run(body(), &log) == "error: boom, error: boom, error: boom, dead");
 }
 
-TEST_CASE("a request that was told, not asked, is received with an empty reply") {
+TROUPE_PROGRAM_TEST_CASE("a request that was told, not asked, is received with an empty reply") {
   failure_log log;
   auto body = []() -> coro<bool> {
     bool empty = false;
@@ -194,7 +195,7 @@ TEST_CASE("a request that was told, not asked, is received with an empty reply")
   CHECK(testing::run(body(), &log));
 }
 
-TEST_CASE("a request that its asker has given up is not received") {
+TROUPE_PROGRAM_TEST_CASE("a request that its asker has given up is not received") {
   auto body = []() -> coro<int> {
     int received = 0;
     auto one = spawn([&](source_box& inbox) -> coro<> {
@@ -215,7 +216,7 @@ TEST_CASE("a request that its asker has given up is not received") {
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("a reply that outlives its process still answers") {
+TROUPE_PROGRAM_TEST_CASE("a reply that outlives its process still answers") {
   auto body = []() -> coro<std::string> {
     std::optional<reply_to<int>> kept;
     auto one = spawn([&](source_box& inbox) -> coro<> {
@@ -249,7 +250,8 @@ struct grenade {
 
 }  // namespace
 
-TEST_CASE("a message that throws when it is moved to the process throws at its receive") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a message that throws when it is moved to the process throws at its receive") {
   // How often a message is moved on its way is not promised: each number is tried.
   int thrown = 0;
   for (const bool ask : {false, true}) {

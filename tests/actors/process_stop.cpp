@@ -4,7 +4,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/mourner.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -82,7 +82,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a process that has been told to stop receives nothing more") {
+TROUPE_PROGRAM_TEST_CASE("a process that has been told to stop receives nothing more") {
   const played result = play([](journal& into) -> coro<> {
     auto stubborn = [](noting_box& inbox, journal& notes) -> coro<> {
       for (int times = 0; times < 3; ++times) {
@@ -173,7 +173,7 @@ TEST_CASE("the end of the runtime ends processes, whatever they wait for") {
   CHECK(log.text() == "");
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "the shutdown insists upon the end of a process that cleans up for too long, or refuses to "
     "end") {
   for (const bool refuses : {false, true}) {

@@ -3,7 +3,7 @@
 #include <troupe/actors/process.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -57,7 +57,8 @@ struct parent : actor<protocol<begin, again>> {
 
 }  // namespace
 
-TEST_CASE("a process that falls is restarted in place, with the messages that wait") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a process that falls is restarted in place, with the messages that wait") {
   journal into;
   failure_log log;
   auto body = [&]() -> coro<> {

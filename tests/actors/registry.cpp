@@ -5,7 +5,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <optional>
@@ -54,7 +54,8 @@ std::string thrown_by(Function body) {
 
 }  // namespace
 
-TEST_CASE("an actor is found by the name it was given, as one of any part of its protocol") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor is found by the name it was given, as one of any part of its protocol") {
   auto body = []() -> coro<int> {
     auto one = spawn<singer>();
     register_name("tenor", one);
@@ -68,7 +69,7 @@ TEST_CASE("an actor is found by the name it was given, as one of any part of its
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("a name that nobody has gives an empty ref") {
+TROUPE_PROGRAM_TEST_CASE("a name that nobody has gives an empty ref") {
   auto body = []() -> coro<bool> {
     register_name("tenor", spawn<singer>());
     co_return static_cast<bool>(whereis<singing>("bass"));
@@ -76,7 +77,7 @@ TEST_CASE("a name that nobody has gives an empty ref") {
   CHECK_FALSE(testing::run(body()));
 }
 
-TEST_CASE("a name that is taken is refused with the name of who has it") {
+TROUPE_PROGRAM_TEST_CASE("a name that is taken is refused with the name of who has it") {
   auto body = []() -> coro<std::string> {
     register_name("tenor", spawn<singer>({.name = "Enrico"}));
     auto other = spawn<singer>();
@@ -87,7 +88,7 @@ TEST_CASE("a name that is taken is refused with the name of who has it") {
   CHECK(said.find("singer 'Enrico'") != std::string::npos);
 }
 
-TEST_CASE("an actor may be given a name that it has already, and several names") {
+TROUPE_PROGRAM_TEST_CASE("an actor may be given a name that it has already, and several names") {
   auto body = []() -> coro<std::string> {
     auto one = spawn<singer>();
     register_name("tenor", one);
@@ -101,7 +102,8 @@ TEST_CASE("an actor may be given a name that it has already, and several names")
   CHECK(testing::run(body()) == "soloist tenor ");
 }
 
-TEST_CASE("a look-up by a protocol that the actor was not registered with says what is missing") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a look-up by a protocol that the actor was not registered with says what is missing") {
   auto body = []() -> coro<std::string> {
     const actor_ref<protocol<hum>> narrow = spawn<singer>();
     register_name("tenor", narrow);
@@ -141,7 +143,8 @@ TEST_CASE("a name is free when its actor has ended, however it did") {
   CHECK(testing::run(body(), &log) == "free free free 0");
 }
 
-TEST_CASE("a name can be freed by hand, and its actor's end then frees no successor's") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a name can be freed by hand, and its actor's end then frees no successor's") {
   auto body = []() -> coro<std::string> {
     auto one = spawn<singer>();
     register_name("tenor", one);
@@ -161,7 +164,7 @@ TEST_CASE("a name can be freed by hand, and its actor's end then frees no succes
   CHECK(testing::run(body()) == "freed nobody's other's 0");
 }
 
-TEST_CASE("a dead actor and an empty name are refused") {
+TROUPE_PROGRAM_TEST_CASE("a dead actor and an empty name are refused") {
   auto body = []() -> coro<std::string> {
     auto one = spawn<singer>();
     std::string how = thrown_by([&] { register_name("", one); });
@@ -213,7 +216,7 @@ TEST_CASE("who is told that an actor is down may give its name to a successor at
   CHECK(pages == journal{"killed"});
 }
 
-TEST_CASE("all who wait for a name are told when an actor gets it") {
+TROUPE_PROGRAM_TEST_CASE("all who wait for a name are told when an actor gets it") {
   auto body = []() -> coro<int> {
     auto waiter = [](std::string name) -> coro<int> {
       auto named = co_await when_registered<singing>(name);
@@ -235,7 +238,7 @@ TEST_CASE("all who wait for a name are told when an actor gets it") {
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a wait for a name ends with an error when the actor that gets it understands too little") {
   auto body = []() -> coro<std::string> {
     auto wide = when_registered<singing>("tenor");
@@ -249,7 +252,7 @@ TEST_CASE(
   CHECK(testing::run(body()) == "mismatch found");
 }
 
-TEST_CASE("a wait for a name may be cancelled and time out, and is gone") {
+TROUPE_PROGRAM_TEST_CASE("a wait for a name may be cancelled and time out, and is gone") {
   auto body = []() -> coro<std::string> {
     std::string how;
     auto wait = when_registered<singing>("tenor");
@@ -303,7 +306,8 @@ TEST_CASE("each run has names of its own, and so has a loop without a runtime") 
   CHECK(second.result() == 1);
 }
 
-TEST_CASE("an actor that is restarted in place keeps its name, and may take it in each on_start") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor that is restarted in place keeps its name, and may take it in each on_start") {
   struct baritone : actor<singing> {
     void on_start() { register_name("baritone", self()); }
     void on(hum) { ++hums_; }

@@ -1,7 +1,7 @@
 #include <troupe/actors/reply_to.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 #include <stdexcept>
@@ -97,11 +97,11 @@ coro<std::string> fetch_in(manner how) {
 
 }  // namespace
 
-TEST_CASE("a handler that takes a reply_to may answer before it returns") {
+TROUPE_PROGRAM_TEST_CASE("a handler that takes a reply_to may answer before it returns") {
   CHECK(testing::run(fetch_in(manner::at_once)) == "1 / 1");
 }
 
-TEST_CASE("a handler may keep its reply_to and answer in another handler") {
+TROUPE_PROGRAM_TEST_CASE("a handler may keep its reply_to and answer in another handler") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<source>();
     auto first = asked.ask(fetch{manner::later});
@@ -118,31 +118,33 @@ TEST_CASE("a handler may keep its reply_to and answer in another handler") {
   CHECK(testing::run(body()) == "55answered");
 }
 
-TEST_CASE("a reply_to that is dropped fails the ask with no_reply") {
+TROUPE_PROGRAM_TEST_CASE("a reply_to that is dropped fails the ask with no_reply") {
   const std::string how = testing::run(fetch_in(manner::never));
   CHECK(starts_with(how, "dropped: "));
   CHECK(how.find("::fetch without an answer (alive, 0 messages queued) / 1") != std::string::npos);
 }
 
-TEST_CASE("a reply_to can answer with an error") {
+TROUPE_PROGRAM_TEST_CASE("a reply_to can answer with an error") {
   CHECK(testing::run(fetch_in(manner::fails)) == "rejected: failed / 1");
 }
 
-TEST_CASE("a handler that throws with its reply_to in hand answers with what it threw") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a handler that throws with its reply_to in hand answers with what it threw") {
   failure_log log;
   CHECK(starts_with(testing::run(fetch_in(manner::throws), &log), "error: boom / dead: "));
   CHECK(log.count("crashed") == 1);
   CHECK(testing::run(fetch_in(manner::rejects)) == "rejected: no / 1");
 }
 
-TEST_CASE("a handler that crashes after it has put its reply_to away fails the ask") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a handler that crashes after it has put its reply_to away fails the ask") {
   failure_log log;
   const std::string how = testing::run(fetch_in(manner::throws_with_kept), &log);
   CHECK(how.find("without an answer (") != std::string::npos);
   CHECK(log.count("boom") == 1);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a reply_to that is dropped by an exception which the handler catches fails the ask with "
     "no_reply") {
   const std::string how = testing::run(fetch_in(manner::throws_inside));
@@ -150,7 +152,7 @@ TEST_CASE(
   CHECK(how.find("::fetch without an answer (alive, 0 messages queued) / 1") != std::string::npos);
 }
 
-TEST_CASE("an actor that stops fails the asks that it has kept") {
+TROUPE_PROGRAM_TEST_CASE("an actor that stops fails the asks that it has kept") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<source>();
     auto kept = asked.ask(fetch{manner::later}, infinite);
@@ -164,7 +166,8 @@ TEST_CASE("an actor that stops fails the asks that it has kept") {
   CHECK(how.find("without an answer (") != std::string::npos);
 }
 
-TEST_CASE("a reply_to of an ask that was cancelled or timed out says that nobody waits") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a reply_to of an ask that was cancelled or timed out says that nobody waits") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<source>();
     auto cancelled_one = asked.ask(fetch{manner::later});
@@ -181,7 +184,7 @@ TEST_CASE("a reply_to of an ask that was cancelled or timed out says that nobody
   CHECK(testing::run(body()) == "1 waits, 3");
 }
 
-TEST_CASE("a request that was told gives an empty reply_to") {
+TROUPE_PROGRAM_TEST_CASE("a request that was told gives an empty reply_to") {
   auto body = []() -> coro<int> {
     auto asked = spawn<source>();
     asked.tell(fetch{manner::at_once});
@@ -194,7 +197,7 @@ TEST_CASE("a request that was told gives an empty reply_to") {
   CHECK(testing::run(body()) == 0);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a message that throws when it is moved to a handler with a reply_to crashes the actor and "
     "fails the ask") {
   struct fragile {

@@ -2,7 +2,7 @@
 #include <troupe/actors/router.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -283,7 +283,8 @@ TEST_CASE("keys of a routee that is stopping go to the next on the ring") {
         }) == journal{});
 }
 
-TEST_CASE("texts, numbers and enumerators may be keys, and a key function that throws is heard") {
+TROUPE_PROGRAM_TEST_CASE(
+    "texts, numbers and enumerators may be keys, and a key function that throws is heard") {
   enum class colour : unsigned char { red, green };
   struct paint {
     using reply = int;
@@ -328,7 +329,8 @@ TEST_CASE("texts, numbers and enumerators may be keys, and a key function that t
   CHECK_THROWS_AS((router<protocol<paint, name>>::by_key(keys(), 0)), std::invalid_argument);
 }
 
-TEST_CASE("a router may be passed on in a message, and outlive its routees and their loop") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a router may be passed on in a message, and outlive its routees and their loop") {
   struct use {
     router<working> which;
   };

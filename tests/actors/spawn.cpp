@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/relative.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -18,7 +18,7 @@ using namespace troupe::testing::families;
 
 // --- arguments and names -----------------------------------------------------------------------------------------------
 
-TEST_CASE("spawn passes its arguments to the constructor, move-only ones too") {
+TROUPE_PROGRAM_TEST_CASE("spawn passes its arguments to the constructor, move-only ones too") {
   struct holder : actor<protocol<where>> {
     holder(std::unique_ptr<int> given, int& given_sum) : value(std::move(given)), sum(given_sum) {}
     std::size_t on(where) {
@@ -37,7 +37,7 @@ TEST_CASE("spawn passes its arguments to the constructor, move-only ones too") {
   CHECK(sum == 3);
 }
 
-TEST_CASE("the name given to spawn may be gone afterwards") {
+TROUPE_PROGRAM_TEST_CASE("the name given to spawn may be gone afterwards") {
   journal pages;
   auto body = [](journal& into) -> coro<std::string> {
     std::string name = "a name that is longer than what a string keeps in itself";
@@ -110,7 +110,7 @@ class adventurous : public actor<protocol<where>> {
 
 }  // namespace
 
-TEST_CASE("what a constructor throws comes out of spawn, and nothing is reported") {
+TROUPE_PROGRAM_TEST_CASE("what a constructor throws comes out of spawn, and nothing is reported") {
   auto body = []() -> coro<std::string> {
     try {
       spawn<unborn>(true);
@@ -122,7 +122,7 @@ TEST_CASE("what a constructor throws comes out of spawn, and nothing is reported
   CHECK(testing::run(body()) == "not to be born");
 }
 
-TEST_CASE("children of an actor whose constructor throws are stopped") {
+TROUPE_PROGRAM_TEST_CASE("children of an actor whose constructor throws are stopped") {
   journal pages;
   auto body = [](journal& into) -> coro<journal> {
     try {
@@ -138,7 +138,7 @@ TEST_CASE("children of an actor whose constructor throws are stopped") {
   CHECK(seen.back() == "child destroyed");
 }
 
-TEST_CASE("tasks that a constructor created before it threw never run") {
+TROUPE_PROGRAM_TEST_CASE("tasks that a constructor created before it threw never run") {
   struct unborn_with_task : actor<protocol<where>> {
     explicit unborn_with_task(journal& pages) {
       create_task(works(pages));
@@ -162,7 +162,7 @@ TEST_CASE("tasks that a constructor created before it threw never run") {
   CHECK(pages.empty());
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a parent goes on after a child's constructor has thrown, and stops with the other children") {
   auto body = []() -> coro<std::size_t> {
     auto parent = spawn<adventurous>();
@@ -170,12 +170,13 @@ TEST_CASE(
     const std::size_t failures = co_await parent.ask(where{});
     parent.stop();
     co_await settle();
-    co_return failures*(parent.cell()->state() == internal::cell::life::dead ? 10 : 1);
+    co_return failures*(parent.cell()->state() == troupe::internal::cell::life::dead ? 10 : 1);
   };
   CHECK(testing::run(body()) == 20);
 }
 
-TEST_CASE("an actor constructed inside the constructor of another gets a life of its own") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor constructed inside the constructor of another gets a life of its own") {
   struct outer : actor<protocol<where>> {
     explicit outer(journal& pages) {
       inner = spawn<relative>(std::ref(pages), "inner");

@@ -3,7 +3,7 @@
 #include <troupe/runtime/task.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -60,7 +60,7 @@ duration now() { return loop::current()->time().time_since_epoch(); }
 
 }  // namespace
 
-TEST_CASE("started is done when a coroutine on_start has ended") {
+TROUPE_PROGRAM_TEST_CASE("started is done when a coroutine on_start has ended") {
   auto body = []() -> coro<> {
     const duration begin = now();
     const auto one = spawn<slow_to_start>();
@@ -72,7 +72,8 @@ TEST_CASE("started is done when a coroutine on_start has ended") {
   testing::run(body());
 }
 
-TEST_CASE("started is done at once for an actor without on_start, and after a plain one") {
+TROUPE_PROGRAM_TEST_CASE(
+    "started is done at once for an actor without on_start, and after a plain one") {
   auto body = []() -> coro<> {
     auto first = spawn<plain>().started();
     CHECK(first.done());
@@ -84,7 +85,8 @@ TEST_CASE("started is done at once for an actor without on_start, and after a pl
   testing::run(body());
 }
 
-TEST_CASE("what the constructor of an actor without on_start asks of itself is attended to") {
+TROUPE_PROGRAM_TEST_CASE(
+    "what the constructor of an actor without on_start asks of itself is attended to") {
   struct waits_for_itself : actor<ticking> {
     explicit waits_for_itself(int& given) : ticks(given), ready(self().started()) {
       self().tell(tick{}, urgent);
@@ -108,7 +110,7 @@ TEST_CASE("what the constructor of an actor without on_start asks of itself is a
   testing::run(body(ticked));
 }
 
-TEST_CASE("started throws what on_start has thrown") {
+TROUPE_PROGRAM_TEST_CASE("started throws what on_start has thrown") {
   failure_log log;
   auto body = []() -> coro<> {
     const auto one = spawn<fails_to_start>();
@@ -138,7 +140,7 @@ TEST_CASE("started throws actor_dead when the actor is stopped or killed before 
   testing::run(body());
 }
 
-TEST_CASE("to cancel a wait for started leaves the actor alone") {
+TROUPE_PROGRAM_TEST_CASE("to cancel a wait for started leaves the actor alone") {
   auto body = []() -> coro<> {
     const auto one = spawn<slow_to_start>();
     auto up = one.started();
@@ -150,7 +152,7 @@ TEST_CASE("to cancel a wait for started leaves the actor alone") {
   testing::run(body());
 }
 
-TEST_CASE("to cancel a wait for started leaves those alone who wait for the end") {
+TROUPE_PROGRAM_TEST_CASE("to cancel a wait for started leaves those alone who wait for the end") {
   auto body = []() -> coro<> {
     const auto one = spawn<slow_to_start>();
     auto first = one.stopped();
@@ -166,7 +168,7 @@ TEST_CASE("to cancel a wait for started leaves those alone who wait for the end"
   testing::run(body());
 }
 
-TEST_CASE("started waits through the restarts of a child that fails to start") {
+TROUPE_PROGRAM_TEST_CASE("started waits through the restarts of a child that fails to start") {
   failure_log log;
   struct parent : actor<ticking> {
     explicit parent(int& times) { child = supervise<starts_at_last>({}, std::ref(times)); }
@@ -186,7 +188,7 @@ TEST_CASE("started waits through the restarts of a child that fails to start") {
   CHECK(tried == 3);
 }
 
-TEST_CASE("started waits while a child is down to be restarted") {
+TROUPE_PROGRAM_TEST_CASE("started waits while a child is down to be restarted") {
   failure_log log;
   struct parent : actor<ticking> {
     parent() {

@@ -3,7 +3,7 @@
 #include <troupe/actors/actor_roots.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -193,7 +193,8 @@ TEST_CASE("what is put aside when an actor ends is refused like what waits in it
     std::uint64_t letters = 0;
     const journal into = play(
         [how, &letters](actor_ref<storing> one, journal& to) -> coro<> {
-          const std::uint64_t before = internal::actor_roots::of_current_loop().dead_letters;
+          const std::uint64_t before =
+              troupe::internal::actor_roots::of_current_loop().dead_letters;
           auto asked = one.ask(fetch_of(1), infinite);
           auto done = one.ask(finish{}, infinite);
           auto gone = one.ask(finish{}, infinite);
@@ -206,7 +207,7 @@ TEST_CASE("what is put aside when an actor ends is refused like what waits in it
           if (how == 2) one.tell(crash{});
           to.push_back((co_await ending(std::move(asked))).substr(0, 5));
           to.push_back((co_await ending(std::move(done))).substr(0, 5));
-          letters = internal::actor_roots::of_current_loop().dead_letters - before;
+          letters = troupe::internal::actor_roots::of_current_loop().dead_letters - before;
         },
         &log);
     CHECK(into == journal{"dead:", "dead:"});
@@ -215,7 +216,7 @@ TEST_CASE("what is put aside when an actor ends is refused like what waits in it
   }
 }
 
-TEST_CASE("an actor that the run leaves behind leaves nothing of its stash") {
+TROUPE_PROGRAM_TEST_CASE("an actor that the run leaves behind leaves nothing of its stash") {
   int alive = 0;
   struct held {
     counted one;
@@ -236,7 +237,7 @@ TEST_CASE("an actor that the run leaves behind leaves nothing of its stash") {
   CHECK(alive == 0);
 }
 
-TEST_CASE("what an actor puts aside while it stops is refused") {
+TROUPE_PROGRAM_TEST_CASE("what an actor puts aside while it stops is refused") {
   struct stubborn : actor<protocol<item>> {
     void on(item i) { stash(std::move(i)); }
     void on_stop() {
@@ -251,12 +252,12 @@ TEST_CASE("what an actor puts aside while it stops is refused") {
     co_await settle();
     one.stop();
     co_await settle();
-    co_return internal::actor_roots::of_current_loop().dead_letters;
+    co_return troupe::internal::actor_roots::of_current_loop().dead_letters;
   };
   CHECK(testing::run(body()) == 3);
 }
 
-TEST_CASE("a task of the actor may take up what was put aside") {
+TROUPE_PROGRAM_TEST_CASE("a task of the actor may take up what was put aside") {
   struct lazy : actor<protocol<item>> {
     explicit lazy(journal& given) : into(given) {}
     void on_start() {
@@ -285,7 +286,8 @@ TEST_CASE("a task of the actor may take up what was put aside") {
   CHECK(into == journal{"a", "b"});
 }
 
-TEST_CASE("an actor that puts the same message aside and takes it up for ever lets others run") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an actor that puts the same message aside and takes it up for ever lets others run") {
   struct spinner : actor<protocol<item>> {
     void on(item i) {
       stash(std::move(i));
@@ -329,7 +331,7 @@ TEST_CASE("a request may be put aside from another loop, again and again") {
   CHECK(run_on(2, body()) == 500);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "what is put aside leaves its room in the mailbox, and comes back whether there is room or "
     "not") {
   struct narrow : actor<protocol<item, open_up, close_down>> {
@@ -368,7 +370,7 @@ TEST_CASE(
     co_await settle();
     one.tell(open_up{});
     co_await settle();
-    co_return internal::actor_roots::of_current_loop().refused_as_full;
+    co_return troupe::internal::actor_roots::of_current_loop().refused_as_full;
   };
   CHECK(testing::run(body()) == 2);
   CHECK(into == journal{"a", "b", "c", "d", "e"});

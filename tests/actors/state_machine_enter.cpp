@@ -3,7 +3,7 @@
 
 #include "actors/door.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -77,7 +77,8 @@ TEST_CASE("a machine may stop in on_enter") {
       }) == journal{"opened made by 1", "exits closed", "closed gone", "enters opened", "on_stop"});
 }
 
-TEST_CASE("a state that enters itself anew without end is a crash instead of a hang") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a state that enters itself anew without end is a crash instead of a hang") {
   struct ever;
   struct around : state_machine<around, protocol<push>, ever> {};
   struct ever : around::state {

@@ -3,7 +3,7 @@
 
 #include "actors/door.hpp"
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -65,7 +65,8 @@ coro<> sleeper::on_start() {
 
 }  // namespace
 
-TEST_CASE("a machine may choose its first state in its constructor, or in on_start") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a machine may choose its first state in its constructor, or in on_start") {
   for (const int way : {1, 2}) {
     journal into;
     auto body = [&]() -> coro<std::string> {
@@ -78,7 +79,8 @@ TEST_CASE("a machine may choose its first state in its constructor, or in on_sta
   }
 }
 
-TEST_CASE("a machine whose first state needs arguments, or whose on_start throws, does not start") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a machine whose first state needs arguments, or whose on_start throws, does not start") {
   for (const int way : {0, 3}) {
     journal into;
     failure_log log;
@@ -92,7 +94,7 @@ TEST_CASE("a machine whose first state needs arguments, or whose on_start throws
   }
 }
 
-TEST_CASE("become in a task is refused, for no handler's end would follow") {
+TROUPE_PROGRAM_TEST_CASE("become in a task is refused, for no handler's end would follow") {
   journal into;
   auto body = [&]() -> coro<> {
     auto one = spawn<sleeper>(2, std::ref(into));
@@ -104,7 +106,7 @@ TEST_CASE("become in a task is refused, for no handler's end would follow") {
   CHECK(into[1].find("become was called outside of the handlers of ") == 0);
 }
 
-TEST_CASE("when a machine ends its state goes first, without on_exit") {
+TROUPE_PROGRAM_TEST_CASE("when a machine ends its state goes first, without on_exit") {
   journal into;
   auto body = [&]() -> coro<> {
     auto one = spawn<door>(std::ref(into));

@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/leader.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -104,7 +104,8 @@ TEST_CASE("children restart as Erlang's supervisor restarts them") {
   testing::run(body(), &log);
 }
 
-TEST_CASE("a restart keeps the ref and what waits in the mailbox, and forgets the state") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a restart keeps the ref and what waits in the mailbox, and forgets the state") {
   journal notes;
   auto body = [&notes]() -> coro<> {
     auto boss = spawn<leader>(std::ref(notes), supervision(), std::vector<child_options>(1));
@@ -132,7 +133,7 @@ TEST_CASE("a restart keeps the ref and what waits in the mailbox, and forgets th
   CHECK(log.count("no rope") == 1);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "children of a group start one after the other, each when on_start of the last has ended") {
   class slow : public actor<protocol<fall>> {
    public:
@@ -183,7 +184,8 @@ TEST_CASE(
   testing::run(body(), &log);
 }
 
-TEST_CASE("a child that does not stop in time is killed, for a restart and at the end") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a child that does not stop in time is killed, for a restart and at the end") {
   class stubborn : public actor<protocol<>> {
    public:
     explicit stubborn(journal& into) : into_(into) { into_.push_back("up"); }
@@ -219,7 +221,8 @@ TEST_CASE("a child that does not stop in time is killed, for a restart and at th
   CHECK(log.count("did not stop within its `shutdown` of 2 s and is killed") == 2);
 }
 
-TEST_CASE("a child is stopped for good by its supervisor, and restarted by hand without a count") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a child is stopped for good by its supervisor, and restarted by hand without a count") {
   failure_log log;
   journal notes;
   auto body = [&]() -> coro<> {

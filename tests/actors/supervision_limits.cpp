@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/leader.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -15,7 +15,8 @@ using namespace troupe;
 using namespace troupe::testing;
 using namespace troupe::testing::teams;
 
-TEST_CASE("too many falls are a crash of the supervisor, and its own supervisor decides") {
+TROUPE_PROGRAM_TEST_CASE(
+    "too many falls are a crash of the supervisor, and its own supervisor decides") {
   class chief : public actor<protocol<>> {
    public:
     chief(journal& into, actor_ref<leading>& out) {
@@ -66,7 +67,8 @@ TEST_CASE("too many falls are a crash of the supervisor, and its own supervisor 
   CHECK(log.count("chief crashed and is stopped") == 1);
 }
 
-TEST_CASE("delays grow with each fall, up to a limit, and begin anew after a quiet time") {
+TROUPE_PROGRAM_TEST_CASE(
+    "delays grow with each fall, up to a limit, and begin anew after a quiet time") {
   journal notes;
   failure_log log;
   auto body = [&]() -> coro<> {
@@ -103,7 +105,7 @@ TEST_CASE("delays grow with each fall, up to a limit, and begin anew after a qui
   CHECK(log.count("is restarted in 4 s") == 1);
 }
 
-TEST_CASE("jitter spreads the delays") {
+TROUPE_PROGRAM_TEST_CASE("jitter spreads the delays") {
   failure_log log;
   journal notes;
   auto body = [&notes]() -> coro<> {
@@ -130,7 +132,8 @@ TEST_CASE("jitter spreads the delays") {
   testing::run(body(), &log);
 }
 
-TEST_CASE("a child that cannot be constructed again falls again, until its supervisor gives up") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a child that cannot be constructed again falls again, until its supervisor gives up") {
   struct fuse {
     int starts = 0;
     int good = 1;

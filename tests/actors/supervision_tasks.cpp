@@ -2,7 +2,7 @@
 #include <troupe/actors/actor.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <exception>
 #include <functional>
@@ -11,7 +11,7 @@
 using namespace troupe;
 using namespace troupe::testing;
 
-TEST_CASE("a coroutine is supervised like an actor") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine is supervised like an actor") {
   class boss : public actor<protocol<>> {
    public:
     explicit boss(journal& into) {
@@ -47,7 +47,7 @@ TEST_CASE("a coroutine is supervised like an actor") {
   CHECK(log.count("'round' stopped and is restarted") == 3);
 }
 
-TEST_CASE("an actor whose task fails can crash by it") {
+TROUPE_PROGRAM_TEST_CASE("an actor whose task fails can crash by it") {
   class host : public actor<protocol<>> {
    public:
     void on_start() { create_task(work()); }

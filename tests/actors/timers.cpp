@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/timekeeper.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <functional>
 #include <memory>
@@ -70,7 +70,8 @@ TEST_CASE("a periodic timer keeps to its times and leaves out those that pass me
                                "t at 5500", "t at 6000", "t at 7000"});
 }
 
-TEST_CASE("a periodic timer whose message is handled for longer than its period does not pile up") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a periodic timer whose message is handled for longer than its period does not pile up") {
   struct sleeper : actor<protocol<tick>> {
     explicit sleeper(journal& given) : into(given) { start_periodic_timer("t", 1s, tick{"t"}); }
     coro<> on(tick) {
@@ -113,7 +114,8 @@ TEST_CASE("a timer may tell a request, whose answer nobody waits for") {
   CHECK(play([](timekeeper& k) { k.start_timer("f", 10ms, fetch{}); }) == journal{"fetch at 10"});
 }
 
-TEST_CASE("a periodic timer has to have a period, and its message to be copied without throwing") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a periodic timer has to have a period, and its message to be copied without throwing") {
   struct fragile {
     fragile() = default;
     fragile(const fragile&) { throw std::runtime_error("no copy"); }

@@ -4,7 +4,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/timekeeper.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -15,7 +15,7 @@ using namespace troupe;
 using namespace troupe::testing;
 using namespace troupe::testing::timekeeping;
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "timers end with their actor, and what they have put into the mailbox is no dead letter") {
   struct ends : actor<protocol<tick>> {
     explicit ends(journal& given) : into(given) {
@@ -37,7 +37,7 @@ TEST_CASE(
     co_await sleep(1500ms);  // both lie in the mailbox
     one.stop();
     co_await sleep(5s);
-    co_return internal::actor_roots::of_current_loop().dead_letters;
+    co_return troupe::internal::actor_roots::of_current_loop().dead_letters;
   };
   CHECK(testing::run(body()) == 1);  // the message in hand
   CHECK(into == journal{"soon"});

@@ -4,7 +4,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/timekeeper.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -116,7 +116,8 @@ struct dawdler : actor<protocol<tick, dawdle>> {
 
 }  // namespace
 
-TEST_CASE("a full mailbox takes the message of a timer all the same, and counts it once") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a full mailbox takes the message of a timer all the same, and counts it once") {
   const auto starts_timers = [](dawdler& in) {
     in.start_timer("t", 1s, tick{"timer"});
     in.start_timer("u", 1s, tick{"unwanted"});
@@ -145,13 +146,13 @@ TEST_CASE("a full mailbox takes the message of a timer all the same, and counts 
     one.tell(tick{"f"});
     one.tell(tick{"refused"});
     co_await settle();
-    co_return internal::actor_roots::of_current_loop().refused_as_full;
+    co_return troupe::internal::actor_roots::of_current_loop().refused_as_full;
   };
   CHECK(testing::run(body()) == 3);
   CHECK(into == journal{"a", "b", "timer", "period", "c", "d", "period", "e", "f"});
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a mailbox that gives room to the newest may throw out a timer's message, not the timer") {
   const auto starts_timers = [](dawdler& in) {
     in.start_periodic_timer("p", 2s, tick{"period"});
@@ -178,7 +179,7 @@ TEST_CASE(
   CHECK(into == journal{"gone", "b", "c", "period"});
 }
 
-TEST_CASE("timers of an actor that drains its mailbox are no reason to go on") {
+TROUPE_PROGRAM_TEST_CASE("timers of an actor that drains its mailbox are no reason to go on") {
   const auto starts_timers = [](dawdler& in) {
     in.start_periodic_timer("p", 1s, tick{"period"});
     in.start_timer("t", 1s, tick{"once"});

@@ -6,7 +6,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -275,7 +275,7 @@ TEST_CASE("a message whose copy throws ends the publishing, and no subscription"
         }) == journal{"broke", "taken", "taken", "taken"});
 }
 
-TEST_CASE("a subscriber is told how many messages it has lost, whatever it loses") {
+TROUPE_PROGRAM_TEST_CASE("a subscriber is told how many messages it has lost, whatever it loses") {
   journal unread;
   auto body = [&unread](lag when_full) -> coro<std::uint64_t> {
     const topic<price> prices;
@@ -455,7 +455,8 @@ TEST_CASE("whoever hears of what a subscriber loses may publish to it") {
   CHECK(milk_for_tea(2, 3) == journal{"4 heard", "tea 1", "tea 2"});
 }
 
-TEST_CASE("a process that receives only what it subscribes to gets all of it, whatever the bound") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a process that receives only what it subscribes to gets all of it, whatever the bound") {
   int got = 0;
   struct scene {
     static coro<> listen(mailbox<price, weather>& inbox, int* count) {

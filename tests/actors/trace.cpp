@@ -6,7 +6,7 @@
 #include <troupe/runtime/task.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -98,7 +98,7 @@ class scribe final : public tracer {
 
 }  // namespace
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a tracer sees spawn, send, delivery, reply and stop, with who did it and for which message") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
@@ -129,7 +129,7 @@ TEST_CASE(
                       });
 }
 
-TEST_CASE("a tracer sees crashes, what was lost with them, and what asks came to") {
+TROUPE_PROGRAM_TEST_CASE("a tracer sees crashes, what was lost with them, and what asks came to") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
     co_await trace_actors(seen);
@@ -160,7 +160,7 @@ TEST_CASE("a tracer sees crashes, what was lost with them, and what asks came to
                       });
 }
 
-TEST_CASE("a withdrawn ask has failed by nothing in a trace, and is not delivered") {
+TROUPE_PROGRAM_TEST_CASE("a withdrawn ask has failed by nothing in a trace, and is not delivered") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
     co_await trace_actors(seen);
@@ -174,7 +174,7 @@ TEST_CASE("a withdrawn ask has failed by nothing in a trace, and is not delivere
                                                "failed ask brew m1 at a0", "stopped a1"});
 }
 
-TEST_CASE("the message of an actor's timer is sent by the actor itself in a trace") {
+TROUPE_PROGRAM_TEST_CASE("the message of an actor's timer is sent by the actor itself in a trace") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
     co_await trace_actors(seen);
@@ -189,7 +189,8 @@ TEST_CASE("the message of an actor's timer is sent by the actor itself in a trac
   CHECK(*std::next(at) == "delivered order m2 at a2 by a2");
 }
 
-TEST_CASE("a process handles a message until it receives the next, as its trace says") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a process handles a message until it receives the next, as its trace says") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
     co_await trace_actors(seen);
@@ -218,7 +219,7 @@ TEST_CASE("a process handles a message until it receives the next, as its trace 
                                            "sent water m5 to a1 by a2 for m3"});
 }
 
-TEST_CASE("a restart is told to a tracer, with the number the actor had before") {
+TROUPE_PROGRAM_TEST_CASE("a restart is told to a tracer, with the number the actor had before") {
   scribe book;
   struct keeping : actor<protocol<later>> {
     keeping() { supervise<kitchen>({.name = "cook"}).tell(water{}); }
@@ -250,7 +251,8 @@ TEST_CASE("a restart is told to a tracer, with the number the actor had before")
         1);
 }
 
-TEST_CASE("actors that were there before the tracer are told of as spawned, with their children") {
+TROUPE_PROGRAM_TEST_CASE(
+    "actors that were there before the tracer are told of as spawned, with their children") {
   scribe book;
   struct family : actor<protocol<later>> {
     family() { spawn<kitchen>(); }
@@ -276,7 +278,7 @@ TEST_CASE("actors that were there before the tracer are told of as spawned, with
   testing::run(body(book));
 }
 
-TEST_CASE("what a tracer does itself is not traced") {
+TROUPE_PROGRAM_TEST_CASE("what a tracer does itself is not traced") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
     co_await trace_actors(seen);
@@ -295,7 +297,7 @@ TEST_CASE("what a tracer does itself is not traced") {
                       [](const std::string& line) { return starts_with(line, "sent"); }) == 1);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a traced mailbox with limits counts as before, and what finds no room is lost in the trace") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
@@ -317,7 +319,8 @@ TEST_CASE(
                                                "delivered water m4 at a1", "stopped a1"});
 }
 
-TEST_CASE("a tracer that has been replaced sees no more, and asks under way end in silence") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a tracer that has been replaced sees no more, and asks under way end in silence") {
   scribe one, other;
   auto body = [](scribe& first, scribe& second) -> coro<> {
     co_await trace_actors(first);
@@ -333,7 +336,8 @@ TEST_CASE("a tracer that has been replaced sees no more, and asks under way end 
   CHECK(other.lines.back() == "stopped a1");
 }
 
-TEST_CASE("what an actor's timer, or a topic's bound, takes out of a mailbox is lost in a trace") {
+TROUPE_PROGRAM_TEST_CASE(
+    "what an actor's timer, or a topic's bound, takes out of a mailbox is lost in a trace") {
   scribe book;
   struct scene {
     static coro<> run(scribe& seen) {
@@ -352,7 +356,7 @@ TEST_CASE("what an actor's timer, or a topic's bound, takes out of a mailbox is 
                                                "delivered water m2 at a1", "stopped a1"});
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a send that comes to nothing is lost in a trace, and the next one has a number of its own") {
   scribe book;
   failure_log log;

@@ -1,7 +1,7 @@
 #include <troupe/runtime/as_completed.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
@@ -50,7 +50,7 @@ concept can_be_completed = requires(T given) { as_completed(std::move(given)); }
 
 }  // namespace
 
-TEST_CASE("results come in the order of completion", "[ascomp-01]") {
+TROUPE_PROGRAM_TEST_CASE("results come in the order of completion", "[ascomp-01]") {
   auto body = []() -> coro<> {
     names got;
     auto all = as_completed(three());
@@ -64,7 +64,7 @@ TEST_CASE("results come in the order of completion", "[ascomp-01]") {
   testing::run(body());
 }
 
-TEST_CASE("handles come in the order of completion", "[ascomp-01]") {
+TROUPE_PROGRAM_TEST_CASE("handles come in the order of completion", "[ascomp-01]") {
   auto body = []() -> coro<> {
     names got;
     auto each = as_completed(three());
@@ -80,7 +80,7 @@ TEST_CASE("handles come in the order of completion", "[ascomp-01]") {
   testing::run(body());
 }
 
-TEST_CASE("the slot that is awaited first gets what is done first", "[ascomp-03]") {
+TROUPE_PROGRAM_TEST_CASE("the slot that is awaited first gets what is done first", "[ascomp-03]") {
   auto body = []() -> coro<> {
     std::vector<coro<std::string>> both;
     both.push_back(named("a", 50ms));
@@ -99,7 +99,7 @@ TEST_CASE("the slot that is awaited first gets what is done first", "[ascomp-03]
   testing::run(body());
 }
 
-TEST_CASE("slots outlive what they come from", "[ascomp-03]") {
+TROUPE_PROGRAM_TEST_CASE("slots outlive what they come from", "[ascomp-03]") {
   auto body = []() -> coro<> {
     std::vector<coro<std::string>> slots;
     {
@@ -112,7 +112,7 @@ TEST_CASE("slots outlive what they come from", "[ascomp-03]") {
   testing::run(body());
 }
 
-TEST_CASE("a task that is given twice comes out once", "[ascomp-05]") {
+TROUPE_PROGRAM_TEST_CASE("a task that is given twice comes out once", "[ascomp-05]") {
   auto body = []() -> coro<> {
     const auto c = create_task(named("c", 10ms));
     const auto d = create_task(named("d", 20ms));
@@ -131,7 +131,7 @@ TEST_CASE("a single future is not a collection", "[ascomp-05]") {
   STATIC_REQUIRE_FALSE(can_be_completed<coro<int>>);
 }
 
-TEST_CASE("the handles that come out are those that went in", "[ascomp-07]") {
+TROUPE_PROGRAM_TEST_CASE("the handles that come out are those that went in", "[ascomp-07]") {
   auto body = []() -> coro<> {
     const handles given{create_task(named("1", 20ms)), create_task(named("2", 10ms)),
                         create_task(named("bare", 30ms))};
@@ -150,7 +150,7 @@ TEST_CASE("the handles that come out are those that went in", "[ascomp-07]") {
   testing::run(body());
 }
 
-TEST_CASE("nothing comes out of nothing") {
+TROUPE_PROGRAM_TEST_CASE("nothing comes out of nothing") {
   auto body = []() -> coro<> {
     auto each = as_completed(handles{});
     const auto got = co_await each.next();
@@ -165,7 +165,7 @@ TEST_CASE("nothing comes out of nothing") {
   testing::run(body());
 }
 
-TEST_CASE("what was done beforehand comes at once") {
+TROUPE_PROGRAM_TEST_CASE("what was done beforehand comes at once") {
   auto body = []() -> coro<> {
     const handles given{create_task(named("later", 1s)), create_task(named("now", 0s))};
     co_await rounds(3);
@@ -179,7 +179,7 @@ TEST_CASE("what was done beforehand comes at once") {
   testing::run(body());
 }
 
-TEST_CASE("a failure is thrown by its slot and stays in its handle") {
+TROUPE_PROGRAM_TEST_CASE("a failure is thrown by its slot and stays in its handle") {
   auto body = []() -> coro<> {
     const handles given{create_task(named("fine", 2s)), create_task(failing(1s, "E"))};
     {
@@ -196,7 +196,7 @@ TEST_CASE("a failure is thrown by its slot and stays in its handle") {
   testing::run(body());
 }
 
-TEST_CASE("after the time limit the next is a timeout, and the tasks run on") {
+TROUPE_PROGRAM_TEST_CASE("after the time limit the next is a timeout, and the tasks run on") {
   auto body = []() -> coro<> {
     const handles given{create_task(named("in time", 1s)), create_task(named("late", 5s))};
     auto each = as_completed(given, 2s);
@@ -211,7 +211,7 @@ TEST_CASE("after the time limit the next is a timeout, and the tasks run on") {
   testing::run(body());
 }
 
-TEST_CASE("what was done in time can be taken after the limit") {
+TROUPE_PROGRAM_TEST_CASE("what was done in time can be taken after the limit") {
   auto body = []() -> coro<> {
     const handles given{create_task(named("in time", 1s)), create_task(named("late", 5s))};
     auto each = as_completed(given, 2s);
@@ -225,7 +225,7 @@ TEST_CASE("what was done in time can be taken after the limit") {
   testing::run(body());
 }
 
-TEST_CASE("a limit that was not needed leaves no timer") {
+TROUPE_PROGRAM_TEST_CASE("a limit that was not needed leaves no timer") {
   auto body = []() -> coro<> {
     auto each = as_completed(three(), 1h);
     while (co_await each.next()) {
@@ -241,7 +241,7 @@ TEST_CASE("a limit that was not needed leaves no timer") {
   testing::run(body());
 }
 
-TEST_CASE("cancelling who takes completions leaves the tasks alone") {
+TROUPE_PROGRAM_TEST_CASE("cancelling who takes completions leaves the tasks alone") {
   int taken = 0;
   auto body = [&]() -> coro<> {
     const handles given{create_task(named("1", 1s)), create_task(named("2", 3s))};

@@ -2,7 +2,7 @@
 
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -59,7 +59,7 @@ TEST_CASE("a barrier is for one party at least", "[barrier-01]") {
   CHECK_THROWS_AS(barrier(-4), std::invalid_argument);
 }
 
-TEST_CASE("a barrier for one lets everybody through at once", "[barrier-01]") {
+TROUPE_PROGRAM_TEST_CASE("a barrier for one lets everybody through at once", "[barrier-01]") {
   auto body = []() -> coro<> {
     barrier b(1);
     bool suspended = false;
@@ -74,8 +74,8 @@ TEST_CASE("a barrier for one lets everybody through at once", "[barrier-01]") {
   testing::run(body());
 }
 
-TEST_CASE("all parties get numbers in the order they came; the last one does not wait",
-          "[barrier-03]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "all parties get numbers in the order they came; the last one does not wait", "[barrier-03]") {
   auto body = []() -> coro<> {
     two_at_a_barrier at;
     co_await sleep(0s);
@@ -90,7 +90,7 @@ TEST_CASE("all parties get numbers in the order they came; the last one does not
   testing::run(body());
 }
 
-TEST_CASE("a barrier is used again and again", "[barrier-03]") {
+TROUPE_PROGRAM_TEST_CASE("a barrier is used again and again", "[barrier-03]") {
   auto body = []() -> coro<> {
     barrier b(5);
     journal log;
@@ -109,7 +109,8 @@ TEST_CASE("a barrier is used again and again", "[barrier-03]") {
   testing::run(body());
 }
 
-TEST_CASE("who comes for the next round waits until all have left this one", "[barrier-05]") {
+TROUPE_PROGRAM_TEST_CASE("who comes for the next round waits until all have left this one",
+                         "[barrier-05]") {
   auto body = []() -> coro<> {
     barrier big(5);
     barrier helper(3);
@@ -134,7 +135,8 @@ TEST_CASE("who comes for the next round waits until all have left this one", "[b
   testing::run(body());
 }
 
-TEST_CASE("a reset breaks the round for those that have not left it yet", "[barrier-07]") {
+TROUPE_PROGRAM_TEST_CASE("a reset breaks the round for those that have not left it yet",
+                         "[barrier-07]") {
   auto body = []() -> coro<> {
     barrier b(5);
     journal log;
@@ -152,7 +154,7 @@ TEST_CASE("a reset breaks the round for those that have not left it yet", "[barr
   testing::run(body());
 }
 
-TEST_CASE("a reset after the last one has left breaks nothing", "[barrier-09]") {
+TROUPE_PROGRAM_TEST_CASE("a reset after the last one has left breaks nothing", "[barrier-09]") {
   auto body = []() -> coro<> {
     barrier b(5);
     journal log;
@@ -170,7 +172,8 @@ TEST_CASE("a reset after the last one has left breaks nothing", "[barrier-09]") 
   testing::run(body());
 }
 
-TEST_CASE("an abort breaks the barrier for those inside and those in front of it", "[barrier-11]") {
+TROUPE_PROGRAM_TEST_CASE("an abort breaks the barrier for those inside and those in front of it",
+                         "[barrier-11]") {
   auto body = []() -> coro<> {
     barrier b(5);
     journal log;
@@ -197,7 +200,7 @@ TEST_CASE("an abort breaks the barrier for those inside and those in front of it
 
 // --- around ------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a reset or abort while a barrier fills breaks it for those inside") {
+TROUPE_PROGRAM_TEST_CASE("a reset or abort while a barrier fills breaks it for those inside") {
   for (const bool abort : {false, true}) {
     auto body = [](bool for_ever) -> coro<> {
       two_at_a_barrier at;
@@ -216,7 +219,7 @@ TEST_CASE("a reset or abort while a barrier fills breaks it for those inside") {
   }
 }
 
-TEST_CASE("a cancelled party makes room for another one, and all numbers differ") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled party makes room for another one, and all numbers differ") {
   auto body = []() -> coro<> {
     two_at_a_barrier at;
     co_await sleep(0s);
@@ -234,7 +237,8 @@ TEST_CASE("a cancelled party makes room for another one, and all numbers differ"
   testing::run(body());
 }
 
-TEST_CASE("a party that is cancelled when the round is complete does not hold up the others") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a party that is cancelled when the round is complete does not hold up the others") {
   auto body = []() -> coro<> {
     two_at_a_barrier at;
     co_await sleep(0s);
@@ -249,7 +253,7 @@ TEST_CASE("a party that is cancelled when the round is complete does not hold up
   testing::run(body());
 }
 
-TEST_CASE("a barrier that goes tells those inside and those in front of it") {
+TROUPE_PROGRAM_TEST_CASE("a barrier that goes tells those inside and those in front of it") {
   auto body = []() -> coro<> {
     auto b = std::make_unique<barrier>(2);
     journal log;

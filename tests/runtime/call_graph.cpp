@@ -1,7 +1,7 @@
 #include <troupe/runtime/call_graph.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/shield.hpp>
 #include <troupe/runtime/task_group.hpp>
@@ -80,7 +80,7 @@ TEST_CASE("the call graph puts what a task waits for under it") {
   CHECK(indent_of(text, "inner") == 4);
 }
 
-TEST_CASE("the call graph looks through gathers, shields, waits and groups") {
+TROUPE_PROGRAM_TEST_CASE("the call graph looks through gathers, shields, waits and groups") {
   auto gathers = []() -> coro<> {
     const auto inner = create_task(leaf(), {.name = "inner"});
     co_await gather(inner, leaf());
@@ -108,7 +108,7 @@ TEST_CASE("the call graph looks through gathers, shields, waits and groups") {
   CHECK(indent_of(graph_after(groups()), "inner") == 4);
 }
 
-TEST_CASE("the call graph shows a circle of waits, and where it closes") {
+TROUPE_PROGRAM_TEST_CASE("the call graph shows a circle of waits, and where it closes") {
   auto body = []() -> coro<std::string> {
     task<>* second = nullptr;
     auto one = [&second]() -> coro<> { co_await *second; };
@@ -126,7 +126,7 @@ TEST_CASE("the call graph shows a circle of waits, and where it closes") {
   has(testing::run(body()), "which closes a circle of waits");
 }
 
-TEST_CASE("the call graph of one task is only of what that waits for") {
+TROUPE_PROGRAM_TEST_CASE("the call graph of one task is only of what that waits for") {
   auto body = []() -> coro<std::string> {
     const auto shown = create_task(leaf(), {.name = "shown"});
     const auto other = create_task(leaf(), {.name = "other"});

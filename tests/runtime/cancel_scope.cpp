@@ -2,7 +2,7 @@
 
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/shield.hpp>
@@ -59,7 +59,7 @@ coro<> run_in(cancel_scope& scope, coro<> body, std::string& how) {
 
 }  // namespace
 
-TEST_CASE("a scope that nobody cancels gives what its body gives") {
+TROUPE_PROGRAM_TEST_CASE("a scope that nobody cancels gives what its body gives") {
   auto body = []() -> coro<> {
     cancel_scope scope;
     auto value = co_await scope.run(value_after(1s, 5));
@@ -75,7 +75,7 @@ TEST_CASE("a scope that nobody cancels gives what its body gives") {
   testing::run(body());
 }
 
-TEST_CASE("a cancelled scope ends at its edge and the task goes on") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled scope ends at its edge and the task goes on") {
   auto body = []() -> coro<> {
     cancel_scope scope;
     loop::current()->call_later(1s, [&] { scope.cancel(); });
@@ -90,7 +90,7 @@ TEST_CASE("a cancelled scope ends at its edge and the task goes on") {
   testing::run(body());
 }
 
-TEST_CASE("a scope cancelled before it runs throws at the first suspension") {
+TROUPE_PROGRAM_TEST_CASE("a scope cancelled before it runs throws at the first suspension") {
   auto step = [](bool& began) -> coro<> {
     began = true;
     co_await sleep(1h);
@@ -114,7 +114,7 @@ TEST_CASE("a scope cancelled before it runs throws at the first suspension") {
   testing::run(body());
 }
 
-TEST_CASE("every suspension in a cancelled scope throws") {
+TROUPE_PROGRAM_TEST_CASE("every suspension in a cancelled scope throws") {
   int thrown = 0;
   auto body = [&]() -> coro<> {
     cancel_scope scope;
@@ -130,7 +130,7 @@ TEST_CASE("every suspension in a cancelled scope throws") {
   CHECK(thrown == 5);
 }
 
-TEST_CASE("a scope that cancels itself is thrown out at its next suspension") {
+TROUPE_PROGRAM_TEST_CASE("a scope that cancels itself is thrown out at its next suspension") {
   auto body = []() -> coro<> {
     auto inside = [](cancel_scope& mine) -> coro<int> {
       mine.cancel();
@@ -146,7 +146,8 @@ TEST_CASE("a scope that cancels itself is thrown out at its next suspension") {
   testing::run(body());
 }
 
-TEST_CASE("a scope ends though its body throws something else while being cancelled") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a scope ends though its body throws something else while being cancelled") {
   auto fail = []() -> coro<> {
     try {
       co_await sleep(1h);
@@ -164,7 +165,7 @@ TEST_CASE("a scope ends though its body throws something else while being cancel
   testing::run(body());
 }
 
-TEST_CASE("a cancelled outer scope is caught by the outer one") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled outer scope is caught by the outer one") {
   journal log;
   auto body = [&]() -> coro<> {
     cancel_scope outer;
@@ -186,7 +187,7 @@ TEST_CASE("a cancelled outer scope is caught by the outer one") {
   CHECK(log == journal{"inside cancelled"});
 }
 
-TEST_CASE("an inner scope is left before the outer one is cancelled by its body") {
+TROUPE_PROGRAM_TEST_CASE("an inner scope is left before the outer one is cancelled by its body") {
   journal log;
   auto body = [&]() -> coro<> {
     cancel_scope outer;
@@ -205,7 +206,7 @@ TEST_CASE("an inner scope is left before the outer one is cancelled by its body"
   CHECK(log == journal{"inside cancelled", "between", "behind value"});
 }
 
-TEST_CASE("move_on_after goes on without its body") {
+TROUPE_PROGRAM_TEST_CASE("move_on_after goes on without its body") {
   auto body = []() -> coro<> {
     const auto got = co_await move_on_after(1s, sleep_of(1h));
     CHECK_FALSE(got);
@@ -226,7 +227,7 @@ TEST_CASE("move_on_after goes on without its body") {
   testing::run(body());
 }
 
-TEST_CASE("move_on_after is not held up by a body that catches everything") {
+TROUPE_PROGRAM_TEST_CASE("move_on_after is not held up by a body that catches everything") {
   int thrown = 0;
   auto body = [&]() -> coro<> {
     const auto got = co_await move_on_after(1s, catch_everything(3, thrown));
@@ -237,7 +238,7 @@ TEST_CASE("move_on_after is not held up by a body that catches everything") {
   CHECK(thrown == 3);
 }
 
-TEST_CASE("fail_after throws timeout_error when the time is up") {
+TROUPE_PROGRAM_TEST_CASE("fail_after throws timeout_error when the time is up") {
   auto body = []() -> coro<> {
     CHECK_THROWS_AS(co_await fail_after(1s, sleep_of(1h)), timeout_error);
     CHECK(now() == 1s);
@@ -254,7 +255,7 @@ TEST_CASE("fail_after throws timeout_error when the time is up") {
   testing::run(body());
 }
 
-TEST_CASE("of nested limits with one deadline the outer one decides") {
+TROUPE_PROGRAM_TEST_CASE("of nested limits with one deadline the outer one decides") {
   std::string between;
   auto body = [&]() -> coro<> {
     auto inner = [&]() -> coro<> {
@@ -269,7 +270,8 @@ TEST_CASE("of nested limits with one deadline the outer one decides") {
   testing::run(body());
 }
 
-TEST_CASE("a time-out in a scope that is cancelled in the same round stays a cancellation") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a time-out in a scope that is cancelled in the same round stays a cancellation") {
   for (const bool scope_first : {false, true}) {
     auto body = [](bool first) -> coro<> {
       cancel_scope scope;
@@ -358,7 +360,7 @@ TEST_CASE("a request that was due when a cancelled scope was entered is not lost
   CHECK(running.cancelled());
 }
 
-TEST_CASE("a scope is run once, and in a task") {
+TROUPE_PROGRAM_TEST_CASE("a scope is run once, and in a task") {
   auto body = []() -> coro<> {
     cancel_scope scope;
     co_await scope.run(sleep_of(0s));
@@ -376,7 +378,7 @@ TEST_CASE("a scope is run once, and in a task") {
   CHECK_FALSE(untouched.cancel_called());
 }
 
-TEST_CASE("a scope waits for a child task that takes its time") {
+TROUPE_PROGRAM_TEST_CASE("a scope waits for a child task that takes its time") {
   auto body = []() -> coro<> {
     const auto child = create_task(refuse_for(3s));
     cancel_scope scope({.deadline = time_point(1s)});
@@ -389,7 +391,7 @@ TEST_CASE("a scope waits for a child task that takes its time") {
   testing::run(body());
 }
 
-TEST_CASE("a cancelled scope with a group in it ends with the group's tasks") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled scope with a group in it ends with the group's tasks") {
   journal log;
   auto body = [&]() -> coro<> {
     cancel_scope scope({.deadline = time_point(1s)});

@@ -2,7 +2,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 #include <optional>
@@ -30,7 +30,7 @@ bool never() { return false; }
 
 }  // namespace
 
-TEST_CASE("notified tasks get the lock one at a time", "[cond-01]") {
+TROUPE_PROGRAM_TEST_CASE("notified tasks get the lock one at a time", "[cond-01]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -60,7 +60,8 @@ TEST_CASE("notified tasks get the lock one at a time", "[cond-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a task that is cancelled on its way to the lock gets it before it ends", "[cond-03]") {
+TROUPE_PROGRAM_TEST_CASE("a task that is cancelled on its way to the lock gets it before it ends",
+                         "[cond-03]") {
   auto body = []() -> coro<> {
     condition c;
     bool locked_at_end = false;
@@ -91,7 +92,8 @@ TEST_CASE("a task that is cancelled on its way to the lock gets it before it end
   testing::run(body());
 }
 
-TEST_CASE("a task that is cancelled while it waits gets the lock before it ends", "[cond-03]") {
+TROUPE_PROGRAM_TEST_CASE("a task that is cancelled while it waits gets the lock before it ends",
+                         "[cond-03]") {
   for (const bool for_good : {false, true}) {
     auto body = [](bool good) -> coro<> {
       condition c;
@@ -117,7 +119,8 @@ TEST_CASE("a task that is cancelled while it waits gets the lock before it ends"
   }
 }
 
-TEST_CASE("a cancellation that is due when a wait begins ends it with the lock held", "[cond-03]") {
+TROUPE_PROGRAM_TEST_CASE("a cancellation that is due when a wait begins ends it with the lock held",
+                         "[cond-03]") {
   auto body = []() -> coro<> {
     condition c;
     const auto held = co_await c.scoped();
@@ -134,7 +137,7 @@ TEST_CASE("a cancellation that is due when a wait begins ends it with the lock h
   testing::run(body());
 }
 
-TEST_CASE("a condition is used with its lock held", "[cond-05]") {
+TROUPE_PROGRAM_TEST_CASE("a condition is used with its lock held", "[cond-05]") {
   auto body = []() -> coro<> {
     condition c;
     std::string how = co_await ending(c.wait());
@@ -151,7 +154,7 @@ TEST_CASE("a condition is used with its lock held", "[cond-05]") {
   testing::run(body());
 }
 
-TEST_CASE("a notification reaches as many as it is for", "[cond-07]") {
+TROUPE_PROGRAM_TEST_CASE("a notification reaches as many as it is for", "[cond-07]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -174,7 +177,7 @@ TEST_CASE("a notification reaches as many as it is for", "[cond-07]") {
   testing::run(body());
 }
 
-TEST_CASE("a notification of all reaches all, in order", "[cond-07]") {
+TROUPE_PROGRAM_TEST_CASE("a notification of all reaches all, in order", "[cond-07]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -192,7 +195,7 @@ TEST_CASE("a notification of all reaches all, in order", "[cond-07]") {
   testing::run(body());
 }
 
-TEST_CASE("a wait that takes too long ends with the lock held", "[cond-09]") {
+TROUPE_PROGRAM_TEST_CASE("a wait that takes too long ends with the lock held", "[cond-09]") {
   auto body = []() -> coro<> {
     condition c;
     {
@@ -214,7 +217,8 @@ TEST_CASE("a wait that takes too long ends with the lock held", "[cond-09]") {
   testing::run(body());
 }
 
-TEST_CASE("the notification of a task that is cancelled goes to another one", "[cond-11]") {
+TROUPE_PROGRAM_TEST_CASE("the notification of a task that is cancelled goes to another one",
+                         "[cond-11]") {
   auto body = []() -> coro<> {
     condition c;
     int state = 0;
@@ -242,7 +246,8 @@ TEST_CASE("the notification of a task that is cancelled goes to another one", "[
   testing::run(body());
 }
 
-TEST_CASE("a notification does not go to a task that has been cancelled", "[cond-13]") {
+TROUPE_PROGRAM_TEST_CASE("a notification does not go to a task that has been cancelled",
+                         "[cond-13]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -268,7 +273,7 @@ TEST_CASE("a notification does not go to a task that has been cancelled", "[cond
 
 // --- the lock ----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("conditions may share a lock") {
+TROUPE_PROGRAM_TEST_CASE("conditions may share a lock") {
   auto body = []() -> coro<> {
     lock shared;
     condition full(shared);
@@ -295,7 +300,7 @@ TEST_CASE("conditions may share a lock") {
   testing::run(body());
 }
 
-TEST_CASE("an object that holds the lock does not own it while its task waits") {
+TROUPE_PROGRAM_TEST_CASE("an object that holds the lock does not own it while its task waits") {
   auto body = []() -> coro<> {
     condition c;
     std::optional<held_lock> kept;
@@ -331,7 +336,8 @@ TEST_CASE("an object that holds the lock does not own it while its task waits") 
 
 // --- misuse ------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a condition that goes while tasks wait for it tells them, wherever they are") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a condition that goes while tasks wait for it tells them, wherever they are") {
   for (const bool own : {true, false}) {
     for (const int when : {0, 1, 2}) {
       auto body = [](bool with_own, int at) -> coro<> {

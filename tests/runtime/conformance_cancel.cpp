@@ -5,7 +5,7 @@
 #include <troupe/runtime/wait.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 
@@ -25,7 +25,7 @@ coro<int> value_of(future<int> awaited) { co_return co_await awaited; }
 
 }  // namespace
 
-TEST_CASE("a task cancelled before its first step never runs", "[cancel-01]") {
+TROUPE_PROGRAM_TEST_CASE("a task cancelled before its first step never runs", "[cancel-01]") {
   int alive = 0;
   journal log;
   auto never = [&](counted) -> coro<> {
@@ -64,7 +64,7 @@ TEST_CASE("a task cancelled before its first step ends in one round", "[cancel-0
   CHECK(made.cancelled());
 }
 
-TEST_CASE("cancelling a task changes at once only what it awaits", "[cancel-03]") {
+TROUPE_PROGRAM_TEST_CASE("cancelling a task changes at once only what it awaits", "[cancel-03]") {
   auto body = []() -> coro<> {
     source<int> f;
     const auto t = create_task(value_of(f.awaited));
@@ -79,7 +79,8 @@ TEST_CASE("cancelling a task changes at once only what it awaits", "[cancel-03]"
   testing::run(body());
 }
 
-TEST_CASE("a task and its future cancelled in one step are one cancellation", "[cancel-05]") {
+TROUPE_PROGRAM_TEST_CASE("a task and its future cancelled in one step are one cancellation",
+                         "[cancel-05]") {
   auto body = []() -> coro<> {
     source<int> f;
     source<int> g;
@@ -116,7 +117,7 @@ TEST_CASE("a task and its future cancelled in one step are one cancellation", "[
   testing::run(body());
 }
 
-TEST_CASE("a cancellation that is swallowed spoils no later await", "[cancel-07]") {
+TROUPE_PROGRAM_TEST_CASE("a cancellation that is swallowed spoils no later await", "[cancel-07]") {
   auto body = []() -> coro<> {
     source<int> f2;
     source<int> f3;
@@ -141,8 +142,9 @@ TEST_CASE("a cancellation that is swallowed spoils no later await", "[cancel-07]
   testing::run(body());
 }
 
-TEST_CASE("a task that cancels itself and returns ends cancelled, and with its error if it throws",
-          "[cancel-09]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task that cancels itself and returns ends cancelled, and with its error if it throws",
+    "[cancel-09]") {
   auto self = [](bool throws) -> coro<int> {
     current_task().cancel();
     if (throws) throw std::runtime_error("E");
@@ -157,7 +159,7 @@ TEST_CASE("a task that cancels itself and returns ends cancelled, and with its e
   testing::run(body());
 }
 
-TEST_CASE("a request that is due waits for a real suspension", "[cancel-11]") {
+TROUPE_PROGRAM_TEST_CASE("a request that is due waits for a real suspension", "[cancel-11]") {
   journal log;
   auto self = [&]() -> coro<> {
     source<int> f;
@@ -275,7 +277,8 @@ TEST_CASE("a cancelled parent waits until its child has cleaned up", "[cancel-17
   CHECK(p.cancelled());
 }
 
-TEST_CASE("a waiter can tell that it is its child that was cancelled", "[cancel-19]") {
+TROUPE_PROGRAM_TEST_CASE("a waiter can tell that it is its child that was cancelled",
+                         "[cancel-19]") {
   auto body = []() -> coro<> {
     int seen = -1;
     const auto c = create_task(sleep_of(infinite));
@@ -315,7 +318,8 @@ TEST_CASE("a request taken back before delivery is forgotten, one of two is not"
   testing::run(body());
 }
 
-TEST_CASE("taking back a request does not revive the future that it cancelled", "[cancel-23]") {
+TROUPE_PROGRAM_TEST_CASE("taking back a request does not revive the future that it cancelled",
+                         "[cancel-23]") {
   auto body = []() -> coro<> {
     source<int> f;
     int seen = -1;
@@ -339,8 +343,8 @@ TEST_CASE("taking back a request does not revive the future that it cancelled", 
   testing::run(body());
 }
 
-TEST_CASE("a task that has ended cannot be cancelled, but its error counts as noticed",
-          "[cancel-25]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task that has ended cannot be cancelled, but its error counts as noticed", "[cancel-25]") {
   failure_log log;
   auto quick = [](int how) -> coro<int> {
     if (how == 1) throw std::runtime_error("E");

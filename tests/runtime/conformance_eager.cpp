@@ -7,7 +7,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -75,7 +75,8 @@ TEST_CASE("an eager task runs up to where it suspends before create_task returns
   testing::run(body());
 }
 
-TEST_CASE("an eager task may fail at once, and its failure is thrown at the await", "[eager-01]") {
+TROUPE_PROGRAM_TEST_CASE("an eager task may fail at once, and its failure is thrown at the await",
+                         "[eager-01]") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     task_options options;
@@ -89,7 +90,7 @@ TEST_CASE("an eager task may fail at once, and its failure is thrown at the awai
   CHECK(log.reports().size() == 1);
 }
 
-TEST_CASE("eager tasks may be nested, and await each other", "[eager-01]") {
+TROUPE_PROGRAM_TEST_CASE("eager tasks may be nested, and await each other", "[eager-01]") {
   auto body = []() -> coro<int> {
     loop::current()->set_eager_tasks(true);
     auto nest = [](auto& self, int depth) -> coro<int> {
@@ -104,7 +105,8 @@ TEST_CASE("eager tasks may be nested, and await each other", "[eager-01]") {
   CHECK(testing::run(body()) == 100);
 }
 
-TEST_CASE("an eager task that has ended is not cancelled, one that is blocked is", "[eager-03]") {
+TROUPE_PROGRAM_TEST_CASE("an eager task that has ended is not cancelled, one that is blocked is",
+                         "[eager-03]") {
   auto body = []() -> coro<> {
     task_options options;
     options.eager = true;
@@ -126,7 +128,7 @@ TEST_CASE("an eager task that has ended is not cancelled, one that is blocked is
   testing::run(body());
 }
 
-TEST_CASE("an eager task may cancel itself, and its creator", "[eager-03]") {
+TROUPE_PROGRAM_TEST_CASE("an eager task may cancel itself, and its creator", "[eager-03]") {
   auto body = []() -> coro<> {
     task_options options;
     options.eager = true;
@@ -152,7 +154,7 @@ TEST_CASE("an eager task may cancel itself, and its creator", "[eager-03]") {
   testing::run(body());
 }
 
-TEST_CASE("the eager step has a context of its own", "[eager-05]") {
+TROUPE_PROGRAM_TEST_CASE("the eager step has a context of its own", "[eager-05]") {
   context_var<int> v(0);
   auto child = [&]() -> coro<int> {
     const int seen = v.get();

@@ -3,7 +3,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 #include <thread>
@@ -42,7 +42,7 @@ promised_future<int> orphan(int& alive, journal& log) {
 
 }  // namespace
 
-TEST_CASE("a pending future is cancelled at once and for ever", "[future-01]") {
+TROUPE_PROGRAM_TEST_CASE("a pending future is cancelled at once and for ever", "[future-01]") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto f = kept.get_future();
@@ -64,7 +64,8 @@ TEST_CASE("a pending future is cancelled at once and for ever", "[future-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a future that has a result takes no other and cannot be cancelled", "[future-01]") {
+TROUPE_PROGRAM_TEST_CASE("a future that has a result takes no other and cannot be cancelled",
+                         "[future-01]") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto f = kept.get_future();
@@ -80,7 +81,7 @@ TEST_CASE("a future that has a result takes no other and cannot be cancelled", "
   testing::run(body());
 }
 
-TEST_CASE("the reason of a future's cancellation is thrown with it", "[future-01]") {
+TROUPE_PROGRAM_TEST_CASE("the reason of a future's cancellation is thrown with it", "[future-01]") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     const auto f = kept.get_future();
@@ -96,7 +97,7 @@ TEST_CASE("the reason of a future's cancellation is thrown with it", "[future-01
   CHECK(testing::run(body()) == "no use");
 }
 
-TEST_CASE("an error that is none is refused", "[future-01]") {
+TROUPE_PROGRAM_TEST_CASE("an error that is none is refused", "[future-01]") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto f = kept.get_future();
@@ -216,7 +217,7 @@ TEST_CASE("a callback removed at the front, in the middle or at the end leaves t
   CHECK(log == expected);
 }
 
-TEST_CASE("callbacks are no obstacle to the waits beside them", "[future-05]") {
+TROUPE_PROGRAM_TEST_CASE("callbacks are no obstacle to the waits beside them", "[future-05]") {
   auto body = []() -> coro<int> {
     promise<int> kept;
     const auto f = kept.get_future();
@@ -306,7 +307,7 @@ TEST_CASE("a callback added to what ended on a loop that has closed is never cal
 
 // --- results ---------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("two awaits of a future that is done do not suspend", "[future-07]") {
+TROUPE_PROGRAM_TEST_CASE("two awaits of a future that is done do not suspend", "[future-07]") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto f = kept.get_future();
@@ -324,7 +325,8 @@ TEST_CASE("two awaits of a future that is done do not suspend", "[future-07]") {
   testing::run(body());
 }
 
-TEST_CASE("a timer that comes too late does not disturb a cancelled future", "[future-09]") {
+TROUPE_PROGRAM_TEST_CASE("a timer that comes too late does not disturb a cancelled future",
+                         "[future-09]") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto f = kept.get_future();
@@ -343,7 +345,7 @@ TEST_CASE("a timer that comes too late does not disturb a cancelled future", "[f
   testing::run(body());
 }
 
-TEST_CASE("a stored error is thrown again and again", "[future-11]") {
+TROUPE_PROGRAM_TEST_CASE("a stored error is thrown again and again", "[future-11]") {
   auto body = []() -> coro<> {
     const auto failing = create_task(testing::fail_after(1s, "E"));
     std::exception_ptr first;

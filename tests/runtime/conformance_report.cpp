@@ -9,7 +9,7 @@
 #include <troupe/runtime/wait.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 #include <thread>
@@ -62,7 +62,8 @@ TEST_CASE("the failure handler is called at once, on the loop, and may use it", 
   CHECK(log == journal{"H", "B", "after"});
 }
 
-TEST_CASE("the error of a task that nobody looked at is reported once", "[report-03]") {
+TROUPE_PROGRAM_TEST_CASE("the error of a task that nobody looked at is reported once",
+                         "[report-03]") {
   failure_log reports;
   auto body = []() -> coro<> {
     auto failing = std::make_optional(create_task(testing::fail_after(0s, "E"), {.name = "lost"}));
@@ -77,7 +78,8 @@ TEST_CASE("the error of a task that nobody looked at is reported once", "[report
   CHECK(reports.reports()[0].where.line() != 0);
 }
 
-TEST_CASE("the error of a future that nobody looked at is reported once", "[report-03]") {
+TROUPE_PROGRAM_TEST_CASE("the error of a future that nobody looked at is reported once",
+                         "[report-03]") {
   failure_log reports;
   auto body = []() -> coro<> {
     promise<int> kept;

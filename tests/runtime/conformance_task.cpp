@@ -5,7 +5,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 #include <type_traits>
@@ -39,7 +39,8 @@ concept settable = requires(Task made) { made.set_value(1); } ||
 
 }  // namespace
 
-TEST_CASE("making a task runs nothing; tasks begin in the order of making", "[task-01]") {
+TROUPE_PROGRAM_TEST_CASE("making a task runs nothing; tasks begin in the order of making",
+                         "[task-01]") {
   journal log;
   auto body = [&]() -> coro<> {
     for (const char* name : {"A", "B", "C"}) create_task(note(log, name));
@@ -50,7 +51,7 @@ TEST_CASE("making a task runs nothing; tasks begin in the order of making", "[ta
   CHECK(log == journal{"main", "A", "B", "C"});
 }
 
-TEST_CASE("a chain of a hundred thousand awaits resumes and unwinds", "[task-03]") {
+TROUPE_PROGRAM_TEST_CASE("a chain of a hundred thousand awaits resumes and unwinds", "[task-03]") {
   constexpr int depth = 100'000;
   CHECK(testing::run(deep(depth, false)) == depth);
   CHECK_THROWS_WITH(testing::run(deep(depth, true)), "at the bottom");
@@ -92,7 +93,8 @@ TEST_CASE("nobody but its coroutine sets a task's result", "[task-07]") {
   STATIC_REQUIRE(settable<promise<int>>);
 }
 
-TEST_CASE("each task sees itself, however they take turns, and a callback sees none", "[task-09]") {
+TROUPE_PROGRAM_TEST_CASE("each task sees itself, however they take turns, and a callback sees none",
+                         "[task-09]") {
   int wrong = 0;
   bool callback_saw_one = true;
   auto check_me = [&](const any_task& me) {
@@ -194,7 +196,7 @@ TEST_CASE("a result is kept until it is asked for, and asking does not suspend",
   testing::run(body());
 }
 
-TEST_CASE("a coroutine is consumed once", "[task-13]") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine is consumed once", "[task-13]") {
   STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<coro<int>>);
   auto body = []() -> coro<int> {
     auto c = value_after(100ms, 5);
@@ -217,7 +219,8 @@ TEST_CASE("a coroutine is consumed once", "[task-13]") {
   CHECK(testing::run(body()) == 52);
 }
 
-TEST_CASE("no error is fatal: whatever a cancelled task throws stays in it", "[task-15]") {
+TROUPE_PROGRAM_TEST_CASE("no error is fatal: whatever a cancelled task throws stays in it",
+                         "[task-15]") {
   // Differs from asyncio, which has errors that leave the loop.
   auto throws = []() -> coro<> {
     try {

@@ -4,7 +4,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -15,7 +15,7 @@
 using namespace troupe;
 using namespace troupe::testing;
 
-TEST_CASE("a task works on a copy of its creator's context", "[context-01]") {
+TROUPE_PROGRAM_TEST_CASE("a task works on a copy of its creator's context", "[context-01]") {
   context_var<std::string> v("nope");
   std::string seen;
   auto sub = [&]() -> coro<> {
@@ -34,7 +34,8 @@ TEST_CASE("a task works on a copy of its creator's context", "[context-01]") {
   CHECK(v.get() == "nope");
 }
 
-TEST_CASE("a hundred tasks that change one variable do not see each other's", "[context-03]") {
+TROUPE_PROGRAM_TEST_CASE("a hundred tasks that change one variable do not see each other's",
+                         "[context-03]") {
   random_numbers random(3);
   context_var<int> v(-1);
   int wrong = 0;
@@ -56,7 +57,7 @@ TEST_CASE("a hundred tasks that change one variable do not see each other's", "[
   CHECK(v.get() == -1);
 }
 
-TEST_CASE("an awaited coroutine shares the context of its task", "[context-01]") {
+TROUPE_PROGRAM_TEST_CASE("an awaited coroutine shares the context of its task", "[context-01]") {
   context_var<int> v(0);
   auto inner = [&]() -> coro<> {
     v.set(2);
@@ -70,7 +71,8 @@ TEST_CASE("an awaited coroutine shares the context of its task", "[context-01]")
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("a callback runs in the context in which it was asked for", "[context-01]") {
+TROUPE_PROGRAM_TEST_CASE("a callback runs in the context in which it was asked for",
+                         "[context-01]") {
   context_var<std::string> v("none");
   journal log;
   auto body = [&]() -> coro<> {
@@ -141,7 +143,8 @@ TEST_CASE("a token of another variable is refused", "[context-01]") {
   CHECK(w.get() == 2);
 }
 
-TEST_CASE("a function runs in a context that is kept, and changes that one only", "[context-01]") {
+TROUPE_PROGRAM_TEST_CASE("a function runs in a context that is kept, and changes that one only",
+                         "[context-01]") {
   context_var<int> v(0);
   auto outer = v.set(1);
   context kept = context::current();
@@ -164,7 +167,8 @@ TEST_CASE("a function runs in a context that is kept, and changes that one only"
   v.reset(std::move(outer));
 }
 
-TEST_CASE("values are destroyed with the last context that has them", "[context-01]") {
+TROUPE_PROGRAM_TEST_CASE("values are destroyed with the last context that has them",
+                         "[context-01]") {
   int alive = 0;
   context_var<std::optional<counted>> v;
   {
@@ -179,7 +183,7 @@ TEST_CASE("values are destroyed with the last context that has them", "[context-
   CHECK(alive == 0);
 }
 
-TEST_CASE("many variables are told apart", "[context-03]") {
+TROUPE_PROGRAM_TEST_CASE("many variables are told apart", "[context-03]") {
   std::vector<std::unique_ptr<context_var<int>>> all;
   for (int index = 0; index < 50; ++index) all.push_back(std::make_unique<context_var<int>>(-1));
   auto body = [&]() -> coro<> {

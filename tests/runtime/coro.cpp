@@ -1,7 +1,7 @@
 #include <troupe/runtime/coro.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 #include <optional>
@@ -74,13 +74,15 @@ coro<std::string> throw_after_return() {
 
 }  // namespace
 
-TEST_CASE("a coroutine gives its value to the one that awaits it") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine gives its value to the one that awaits it") {
   CHECK(testing::run(answer()) == 42);
 }
 
-TEST_CASE("a coroutine of no value can be awaited") { testing::run(nothing_at_all()); }
+TROUPE_PROGRAM_TEST_CASE("a coroutine of no value can be awaited") {
+  testing::run(nothing_at_all());
+}
 
-TEST_CASE("a coroutine can give a value that only moves") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine can give a value that only moves") {
   auto make = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(7); };
   auto body = [&]() -> coro<int> {
     std::unique_ptr<int> made = co_await make();
@@ -89,7 +91,7 @@ TEST_CASE("a coroutine can give a value that only moves") {
   CHECK(testing::run(body()) == 7);
 }
 
-TEST_CASE("a coroutine can return what its type converts from") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine can return what its type converts from") {
   auto make = []() -> coro<std::optional<std::string>> { co_return "text"; };
   auto body = [&]() -> coro<std::string> {
     const auto made = co_await make();
@@ -98,7 +100,7 @@ TEST_CASE("a coroutine can return what its type converts from") {
   CHECK(testing::run(body()) == "text");
 }
 
-TEST_CASE("a coroutine can return a braced value") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine can return a braced value") {
   auto make = []() -> coro<std::tuple<int, std::string>> { co_return {1, "one"}; };
   auto body = [&]() -> coro<std::string> {
     const auto made = co_await make();
@@ -107,12 +109,12 @@ TEST_CASE("a coroutine can return a braced value") {
   CHECK(testing::run(body()) == "one");
 }
 
-TEST_CASE("an exception passes through every awaiting coroutine") {
+TROUPE_PROGRAM_TEST_CASE("an exception passes through every awaiting coroutine") {
   auto body = []() -> coro<> { co_await throw_error("deep"); };
   CHECK_THROWS_WITH(testing::run(body()), "deep");
 }
 
-TEST_CASE("an exception can be caught at the await, and life goes on") {
+TROUPE_PROGRAM_TEST_CASE("an exception can be caught at the await, and life goes on") {
   auto body = []() -> coro<int> {
     try {
       co_await throw_error("deep");
@@ -124,7 +126,7 @@ TEST_CASE("an exception can be caught at the await, and life goes on") {
   CHECK(testing::run(body()) == 42);
 }
 
-TEST_CASE("a coroutine does not run before it is awaited") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine does not run before it is awaited") {
   journal log;
   auto body = [&]() -> coro<> {
     auto child = note(log, "child");
@@ -135,7 +137,7 @@ TEST_CASE("a coroutine does not run before it is awaited") {
   CHECK(log == journal{"parent", "child"});
 }
 
-TEST_CASE("an await of a coroutine that does not suspend is no suspension") {
+TROUPE_PROGRAM_TEST_CASE("an await of a coroutine that does not suspend is no suspension") {
   journal log;
   auto body = [&]() -> coro<> {
     loop::current()->call_soon([&] { log.push_back("callback"); });
@@ -156,7 +158,7 @@ TEST_CASE("a dropped coroutine runs nothing and destroys its arguments") {
   CHECK(alive == 0);
 }
 
-TEST_CASE("a coroutine that has run destroys its arguments") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine that has run destroys its arguments") {
   int alive = 0;
   testing::run(hold(counted(alive)));
   CHECK(alive == 0);
@@ -169,7 +171,7 @@ TEST_CASE("a coroutine that was given a new one drops the old one") {
   CHECK(alive == 0);
 }
 
-TEST_CASE("an await of a coroutine that was awaited before is an error") {
+TROUPE_PROGRAM_TEST_CASE("an await of a coroutine that was awaited before is an error") {
   auto body = []() -> coro<> {
     auto child = answer();
     co_await child;
@@ -178,7 +180,7 @@ TEST_CASE("an await of a coroutine that was awaited before is an error") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("an await of a coroutine that was moved from is an error") {
+TROUPE_PROGRAM_TEST_CASE("an await of a coroutine that was moved from is an error") {
   auto body = []() -> coro<> {
     auto child = answer();
     auto other = std::move(child);
@@ -188,7 +190,7 @@ TEST_CASE("an await of a coroutine that was moved from is an error") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("a coroutine that was awaited and then moved cannot be awaited again") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine that was awaited and then moved cannot be awaited again") {
   auto body = []() -> coro<> {
     auto child = answer();
     co_await child;
@@ -198,7 +200,7 @@ TEST_CASE("a coroutine that was awaited and then moved cannot be awaited again")
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("a coroutine that was awaited cannot become a task") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine that was awaited cannot become a task") {
   auto body = []() -> coro<> {
     auto child = answer();
     co_await child;
@@ -207,7 +209,7 @@ TEST_CASE("a coroutine that was awaited cannot become a task") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("a coroutine that became a task cannot be awaited") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine that became a task cannot be awaited") {
   auto body = []() -> coro<> {
     auto child = answer();
     const auto made = create_task(std::move(child));
@@ -217,27 +219,30 @@ TEST_CASE("a coroutine that became a task cannot be awaited") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("an exception of a destructor after co_return takes the place of the value") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an exception of a destructor after co_return takes the place of the value") {
   CHECK_THROWS_WITH(testing::run(throw_after_return()), "thrown by a destructor");
 }
 
-TEST_CASE("five million awaits of a ready child leave the stack as it was") {
+TROUPE_PROGRAM_TEST_CASE("five million awaits of a ready child leave the stack as it was") {
   CHECK(testing::run(await_ready_children(5'000'000)) == 42L * 5'000'000);
 }
 
-TEST_CASE("a million nested coroutines start and end on a bounded stack") {
+TROUPE_PROGRAM_TEST_CASE("a million nested coroutines start and end on a bounded stack") {
   CHECK(testing::run(nested(1'000'000)) == 1'000'000);
 }
 
-TEST_CASE("an exception leaves a hundred thousand nested coroutines on a bounded stack") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an exception leaves a hundred thousand nested coroutines on a bounded stack") {
   CHECK_THROWS_WITH(testing::run(nested_throw(100'000)), "at the bottom");
 }
 
-TEST_CASE("a suspension under a hundred thousand nested coroutines resumes the innermost") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a suspension under a hundred thousand nested coroutines resumes the innermost") {
   CHECK(testing::run(nested_sleep(100'000)) == 100'000);
 }
 
-TEST_CASE("chains of awaits that suspend now and then keep their values") {
+TROUPE_PROGRAM_TEST_CASE("chains of awaits that suspend now and then keep their values") {
   auto body = []() -> coro<long> {
     long sum = 0;
     for (int index = 0; index < 1000; ++index) {
@@ -249,7 +254,7 @@ TEST_CASE("chains of awaits that suspend now and then keep their values") {
   CHECK(testing::run(body()) == 499'500);
 }
 
-TEST_CASE("many tasks interleave long chains without mixing them up") {
+TROUPE_PROGRAM_TEST_CASE("many tasks interleave long chains without mixing them up") {
   auto chain = [](int depth, int rest) -> coro<int> {
     const int below = co_await nested(depth);
     co_await sleep(0s);

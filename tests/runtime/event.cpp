@@ -2,7 +2,7 @@
 
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 
@@ -18,8 +18,8 @@ coro<> await_event(event& awaited, journal& log, std::string name) {
 
 }  // namespace
 
-TEST_CASE("those that wait for an event go on in order, after who comes when it is set",
-          "[event-01]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "those that wait for an event go on in order, after who comes when it is set", "[event-01]") {
   auto body = []() -> coro<> {
     event happened;
     journal log;
@@ -36,7 +36,7 @@ TEST_CASE("those that wait for an event go on in order, after who comes when it 
   testing::run(body());
 }
 
-TEST_CASE("a wait for an event that is set does not suspend", "[event-01]") {
+TROUPE_PROGRAM_TEST_CASE("a wait for an event that is set does not suspend", "[event-01]") {
   auto body = []() -> coro<> {
     event happened;
     happened.set();
@@ -51,7 +51,7 @@ TEST_CASE("a wait for an event that is set does not suspend", "[event-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a cancelled task no longer waits for an event", "[event-03]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled task no longer waits for an event", "[event-03]") {
   auto body = []() -> coro<> {
     event happened;
     journal log;
@@ -68,7 +68,8 @@ TEST_CASE("a cancelled task no longer waits for an event", "[event-03]") {
   testing::run(body());
 }
 
-TEST_CASE("a task that an event was set for can still be cancelled in that step", "[event-05]") {
+TROUPE_PROGRAM_TEST_CASE("a task that an event was set for can still be cancelled in that step",
+                         "[event-05]") {
   auto body = []() -> coro<> {
     event happened;
     journal log;
@@ -87,7 +88,8 @@ TEST_CASE("a task that an event was set for can still be cancelled in that step"
   testing::run(body());
 }
 
-TEST_CASE("tasks that an event was set for go on although it is cleared at once", "[event-05]") {
+TROUPE_PROGRAM_TEST_CASE("tasks that an event was set for go on although it is cleared at once",
+                         "[event-05]") {
   auto body = []() -> coro<> {
     event happened;
     journal log;
@@ -106,7 +108,7 @@ TEST_CASE("tasks that an event was set for go on although it is cleared at once"
   testing::run(body());
 }
 
-TEST_CASE("an event that goes while tasks wait for it tells them") {
+TROUPE_PROGRAM_TEST_CASE("an event that goes while tasks wait for it tells them") {
   auto body = []() -> coro<> {
     auto happened = std::make_unique<event>();
     journal log;
@@ -123,7 +125,7 @@ TEST_CASE("an event that goes while tasks wait for it tells them") {
   testing::run(body());
 }
 
-TEST_CASE("an event may go as soon as it is set") {
+TROUPE_PROGRAM_TEST_CASE("an event may go as soon as it is set") {
   auto body = []() -> coro<> {
     auto happened = std::make_unique<event>();
     journal log;
@@ -192,7 +194,7 @@ TEST_CASE("an event survives the cancellation or destruction of those that wait 
   CHECK(for_each_abandonment<fixture>(scenario, check) > 5);
 }
 
-TEST_CASE("the wait for an event gives true, as asyncio's", "[event-05]") {
+TROUPE_PROGRAM_TEST_CASE("the wait for an event gives true, as asyncio's", "[event-05]") {
   auto body = []() -> coro<bool> {
     event happened;
     loop::current()->call_later(1s, [&happened] { happened.set(); });

@@ -1,7 +1,7 @@
 #include <troupe/runtime/future.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 #include <optional>
@@ -24,7 +24,7 @@ struct throwing_value {
   }
 };
 
-struct noting_observer : internal::observer {
+struct noting_observer : troupe::internal::observer {
   noting_observer(journal& given, std::string text)
       : observer([](observer& self) noexcept {
           auto& mine = static_cast<noting_observer&>(self);
@@ -38,7 +38,7 @@ struct noting_observer : internal::observer {
 
 }  // namespace
 
-TEST_CASE("a future gives the value its promise was set to") {
+TROUPE_PROGRAM_TEST_CASE("a future gives the value its promise was set to") {
   auto body = []() -> coro<int> {
     promise<int> kept;
     auto awaited = kept.get_future();
@@ -49,7 +49,7 @@ TEST_CASE("a future gives the value its promise was set to") {
   CHECK(testing::run(body()) == 5);
 }
 
-TEST_CASE("an await of a future that is done does not suspend") {
+TROUPE_PROGRAM_TEST_CASE("an await of a future that is done does not suspend") {
   journal log;
   auto body = [&]() -> coro<> {
     promise<int> kept;
@@ -65,7 +65,7 @@ TEST_CASE("an await of a future that is done does not suspend") {
   CHECK(log == journal{"10", "callback"});
 }
 
-TEST_CASE("a future of no value tells that it happened") {
+TROUPE_PROGRAM_TEST_CASE("a future of no value tells that it happened") {
   auto body = []() -> coro<bool> {
     promise<void> kept;
     const auto awaited = kept.get_future();
@@ -76,7 +76,8 @@ TEST_CASE("a future of no value tells that it happened") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("a future throws the error its promise was set to, as often as it is asked") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a future throws the error its promise was set to, as often as it is asked") {
   auto body = []() -> coro<int> {
     promise<int> kept;
     const auto awaited = kept.get_future();
@@ -164,7 +165,7 @@ TEST_CASE("many promises kept and dropped by many threads all reach their future
   CHECK(troupe::run(body(), real_time(log)) == 264'136);
 }
 
-TEST_CASE("a dropped promise breaks its future") {
+TROUPE_PROGRAM_TEST_CASE("a dropped promise breaks its future") {
   auto body = []() -> coro<> {
     std::optional<promise<int>> kept(std::in_place);
     const auto awaited = kept->get_future();
@@ -174,7 +175,7 @@ TEST_CASE("a dropped promise breaks its future") {
   CHECK_THROWS_AS(testing::run(body()), broken_promise);
 }
 
-TEST_CASE("a dropped promise whose future nobody awaits is no failure") {
+TROUPE_PROGRAM_TEST_CASE("a dropped promise whose future nobody awaits is no failure") {
   auto body = []() -> coro<> {
     {
       promise<int> kept;
@@ -188,7 +189,7 @@ TEST_CASE("a dropped promise whose future nobody awaits is no failure") {
   testing::run(body());
 }
 
-TEST_CASE("a promise that is assigned another breaks its first future") {
+TROUPE_PROGRAM_TEST_CASE("a promise that is assigned another breaks its first future") {
   auto body = []() -> coro<std::string> {
     promise<int> first;
     promise<int> second;
@@ -202,7 +203,7 @@ TEST_CASE("a promise that is assigned another breaks its first future") {
         "troupe::broken_promise: the promise was dropped without a result done");
 }
 
-TEST_CASE("an error in a future that nobody looks at is reported") {
+TROUPE_PROGRAM_TEST_CASE("an error in a future that nobody looks at is reported") {
   failure_log log;
   auto body = []() -> coro<> {
     promise<int> kept;
@@ -216,7 +217,7 @@ TEST_CASE("an error in a future that nobody looks at is reported") {
   CHECK(log.count("unseen") == 1);
 }
 
-TEST_CASE("a second result is an error") {
+TROUPE_PROGRAM_TEST_CASE("a second result is an error") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto awaited = kept.get_future();
@@ -227,7 +228,7 @@ TEST_CASE("a second result is an error") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("a result whose making throws leaves the promise open") {
+TROUPE_PROGRAM_TEST_CASE("a result whose making throws leaves the promise open") {
   auto body = []() -> coro<bool> {
     promise<throwing_value> kept;
     const auto awaited = kept.get_future();
@@ -242,7 +243,7 @@ TEST_CASE("a result whose making throws leaves the promise open") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("the future of a promise can be taken once") {
+TROUPE_PROGRAM_TEST_CASE("the future of a promise can be taken once") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto first = kept.get_future();
@@ -254,7 +255,7 @@ TEST_CASE("the future of a promise can be taken once") {
 
 TEST_CASE("a promise is made on a loop") { CHECK_THROWS_AS(promise<int>(), invalid_state); }
 
-TEST_CASE("a future asked for its result too early throws") {
+TROUPE_PROGRAM_TEST_CASE("a future asked for its result too early throws") {
   auto body = []() -> coro<int> {
     promise<int> kept;
     const auto awaited = kept.get_future();
@@ -274,7 +275,7 @@ TEST_CASE("a future asked for its result too early throws") {
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("a future that was moved from throws when it is used") {
+TROUPE_PROGRAM_TEST_CASE("a future that was moved from throws when it is used") {
   auto body = []() -> coro<bool> {
     promise<int> kept;
     auto first = kept.get_future();
@@ -289,7 +290,7 @@ TEST_CASE("a future that was moved from throws when it is used") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("a cancelled future is done at once, and drops a late result") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled future is done at once, and drops a late result") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     const auto awaited = kept.get_future();
@@ -308,7 +309,8 @@ TEST_CASE("a cancelled future is done at once, and drops a late result") {
   CHECK(testing::run(body()) == "cancelled is so not again dropped thrown");
 }
 
-TEST_CASE("cancelling a task that awaits a future cancels the future at once and the task later") {
+TROUPE_PROGRAM_TEST_CASE(
+    "cancelling a task that awaits a future cancels the future at once and the task later") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     auto awaited = kept.get_future();
@@ -323,7 +325,8 @@ TEST_CASE("cancelling a task that awaits a future cancels the future at once and
   CHECK(testing::run(body()) == "future cancelled");
 }
 
-TEST_CASE("a result that comes with a cancellation does not erase it and is not lost") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a result that comes with a cancellation does not erase it and is not lost") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     auto awaited = kept.get_future();
@@ -337,7 +340,7 @@ TEST_CASE("a result that comes with a cancellation does not erase it and is not 
   CHECK(testing::run(body()) == "cancelled5");
 }
 
-TEST_CASE("two tasks can await one future, and wake in the order they came") {
+TROUPE_PROGRAM_TEST_CASE("two tasks can await one future, and wake in the order they came") {
   journal log;
   auto one = [&](future<int>& awaited, std::string name) -> coro<> {
     const int value = co_await awaited;
@@ -355,7 +358,7 @@ TEST_CASE("two tasks can await one future, and wake in the order they came") {
   CHECK(log == journal{"a5", "b5"});
 }
 
-TEST_CASE("observers are told in the order they came, and not when they left") {
+TROUPE_PROGRAM_TEST_CASE("observers are told in the order they came, and not when they left") {
   journal log;
   auto body = [&]() -> coro<> {
     promise<int> kept;
@@ -372,7 +375,7 @@ TEST_CASE("observers are told in the order they came, and not when they left") {
   CHECK(log == journal{"first", "third"});
 }
 
-TEST_CASE("a future and a promise may outlive their runtime") {
+TROUPE_PROGRAM_TEST_CASE("a future and a promise may outlive their runtime") {
   std::optional<future<std::string>> kept_future;
   std::optional<promise<std::string>> kept_promise;
   auto body = [&]() -> coro<> {
@@ -396,7 +399,7 @@ TEST_CASE("a promise dropped after the end of its runtime breaks nothing") {
   kept_promise.reset();
 }
 
-TEST_CASE("a result set before the end is there after it") {
+TROUPE_PROGRAM_TEST_CASE("a result set before the end is there after it") {
   std::optional<future<std::string>> kept;
   auto body = [&]() -> coro<> {
     promise<std::string> set;

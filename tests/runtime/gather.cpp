@@ -1,7 +1,7 @@
 #include <troupe/runtime/gather.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 #include <tuple>
@@ -35,7 +35,7 @@ coro<> clean_up_for(journal& log, duration delay) {
 
 }  // namespace
 
-TEST_CASE("gather gives the results in the order of its arguments") {
+TROUPE_PROGRAM_TEST_CASE("gather gives the results in the order of its arguments") {
   auto body = []() -> coro<std::string> {
     auto [number, text] = co_await gather(value_after(2s, 1), value_after(1s, std::string("text")));
     co_return text + std::to_string(number);
@@ -43,7 +43,7 @@ TEST_CASE("gather gives the results in the order of its arguments") {
   CHECK(testing::run(body()) == "text1");
 }
 
-TEST_CASE("gather takes as long as its longest member") {
+TROUPE_PROGRAM_TEST_CASE("gather takes as long as its longest member") {
   auto body = []() -> coro<duration> {
     co_await gather(sleep_of(1s), sleep_of(3s), sleep_of(2s));
     co_return loop::current()->time() - time_point{};
@@ -51,7 +51,7 @@ TEST_CASE("gather takes as long as its longest member") {
   CHECK(testing::run(body()) == 3s);
 }
 
-TEST_CASE("gather starts its members in the order of its arguments") {
+TROUPE_PROGRAM_TEST_CASE("gather starts its members in the order of its arguments") {
   journal log;
   auto named = [&](std::string name) -> coro<> {
     log.push_back(name);
@@ -62,7 +62,7 @@ TEST_CASE("gather starts its members in the order of its arguments") {
   CHECK(log == journal{"a", "b", "c"});
 }
 
-TEST_CASE("gather has an empty place for a member of no value") {
+TROUPE_PROGRAM_TEST_CASE("gather has an empty place for a member of no value") {
   auto body = []() -> coro<int> {
     auto [first, second] = co_await gather(sleep_of(1s), value_after(1s, 5));
     static_cast<void>(first);
@@ -71,7 +71,7 @@ TEST_CASE("gather has an empty place for a member of no value") {
   CHECK(testing::run(body()) == 5);
 }
 
-TEST_CASE("gather moves results that only move") {
+TROUPE_PROGRAM_TEST_CASE("gather moves results that only move") {
   auto body = []() -> coro<int> {
     auto [first, second] = co_await gather(make_number(1), make_number(2));
     co_return *first * 10 + *second;
@@ -79,7 +79,7 @@ TEST_CASE("gather moves results that only move") {
   CHECK(testing::run(body()) == 12);
 }
 
-TEST_CASE("gather of nothing is ready") {
+TROUPE_PROGRAM_TEST_CASE("gather of nothing is ready") {
   auto body = []() -> coro<std::size_t> {
     auto none = co_await gather();
     co_return std::tuple_size_v<decltype(none)>;
@@ -87,7 +87,7 @@ TEST_CASE("gather of nothing is ready") {
   CHECK(testing::run(body()) == 0);
 }
 
-TEST_CASE("gather of members that have ended does not suspend") {
+TROUPE_PROGRAM_TEST_CASE("gather of members that have ended does not suspend") {
   journal log;
   auto body = [&]() -> coro<> {
     auto both = gather(value_after(0s, 1), value_after(0s, 2));
@@ -101,7 +101,7 @@ TEST_CASE("gather of members that have ended does not suspend") {
   CHECK(log == journal{"3", "callback"});
 }
 
-TEST_CASE("gather throws the first failure at once") {
+TROUPE_PROGRAM_TEST_CASE("gather throws the first failure at once") {
   auto failed_after = [](duration& after) -> coro<std::string> {
     std::string text;
     try {
@@ -117,7 +117,7 @@ TEST_CASE("gather throws the first failure at once") {
   CHECK(after == 1s);
 }
 
-TEST_CASE("members of a failed gather run on") {
+TROUPE_PROGRAM_TEST_CASE("members of a failed gather run on") {
   journal log;
   auto body = [&]() -> coro<> {
     try {
@@ -131,7 +131,8 @@ TEST_CASE("members of a failed gather run on") {
   CHECK(log == journal{"caught", "went on"});
 }
 
-TEST_CASE("a failure that comes after gather's first one is dropped, as in asyncio") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a failure that comes after gather's first one is dropped, as in asyncio") {
   failure_log log;
   auto body = []() -> coro<> {
     try {
@@ -145,7 +146,8 @@ TEST_CASE("a failure that comes after gather's first one is dropped, as in async
   CHECK(log.count("second") == 0);
 }
 
-TEST_CASE("gather throws the failure that came first, also when it is awaited later") {
+TROUPE_PROGRAM_TEST_CASE(
+    "gather throws the failure that came first, also when it is awaited later") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     auto both = gather(fail_after(2s, "left"), fail_after(1s, "right"));
@@ -160,7 +162,7 @@ TEST_CASE("gather throws the failure that came first, also when it is awaited la
   CHECK(testing::run(body(), &log) == "right");
 }
 
-TEST_CASE("cancelling a task that gathers cancels all members") {
+TROUPE_PROGRAM_TEST_CASE("cancelling a task that gathers cancels all members") {
   auto body = []() -> coro<std::string> {
     auto first = std::make_shared<std::string>();
     auto inner = [](std::shared_ptr<std::string> how) -> coro<> {
@@ -183,7 +185,7 @@ TEST_CASE("cancelling a task that gathers cancels all members") {
   CHECK(testing::run(body()) == "cancelled cancelled cancelled");
 }
 
-TEST_CASE("a cancelled gather ends with the first member that ends as cancelled") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled gather ends with the first member that ends as cancelled") {
   journal log;
   auto outer = [&]() -> coro<> { co_await gather(clean_up_for(log, 3s), clean_up_for(log, 1s)); };
   auto body = [&]() -> coro<duration> {
@@ -197,7 +199,8 @@ TEST_CASE("a cancelled gather ends with the first member that ends as cancelled"
   CHECK(log == journal{"cleaned up"});
 }
 
-TEST_CASE("a cancelled gather throws cancelled though a member swallowed its cancellation") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a cancelled gather throws cancelled though a member swallowed its cancellation") {
   auto stubborn = []() -> coro<int> {
     try {
       co_await sleep(infinite);
@@ -216,7 +219,7 @@ TEST_CASE("a cancelled gather throws cancelled though a member swallowed its can
   CHECK(testing::run(body()) == "cancelled");
 }
 
-TEST_CASE("a gather that was never awaited runs its members") {
+TROUPE_PROGRAM_TEST_CASE("a gather that was never awaited runs its members") {
   journal log;
   auto body = [&]() -> coro<> {
     static_cast<void>(gather(note_after(log, 1s, "a"), note_after(log, 2s, "b")));
@@ -226,7 +229,7 @@ TEST_CASE("a gather that was never awaited runs its members") {
   CHECK(log == journal{"a", "b"});
 }
 
-TEST_CASE("a gather handed a coroutine that was used before is an error") {
+TROUPE_PROGRAM_TEST_CASE("a gather handed a coroutine that was used before is an error") {
   auto body = []() -> coro<> {
     auto used = value_after(0s, 1);
     co_await used;
@@ -235,7 +238,7 @@ TEST_CASE("a gather handed a coroutine that was used before is an error") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("gather takes futures and tasks beside coroutines") {
+TROUPE_PROGRAM_TEST_CASE("gather takes futures and tasks beside coroutines") {
   auto give = [](int value) -> coro<int> { co_return value; };
   auto body = [&]() -> coro<int> {
     promise<int> later;

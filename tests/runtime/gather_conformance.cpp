@@ -1,7 +1,7 @@
 #include <troupe/runtime/gather.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/shield.hpp>
@@ -38,8 +38,8 @@ coro<> block_on(future<void> gate, bool& went_on) {
   went_on = true;
 }
 
-coro<> await_gathering(future<std::tuple<internal::nothing, internal::nothing>> both,
-                       bool& went_on) {
+coro<> await_gathering(
+    future<std::tuple<troupe::internal::nothing, troupe::internal::nothing>> both, bool& went_on) {
   co_await both;
   went_on = true;
 }
@@ -72,7 +72,8 @@ coro<int> value_now(int value) { co_return value; }
 
 }  // namespace
 
-TEST_CASE("gathered results follow the arguments, not the order of completion", "[gather-01]") {
+TROUPE_PROGRAM_TEST_CASE("gathered results follow the arguments, not the order of completion",
+                         "[gather-01]") {
   auto body = []() -> coro<> {
     row given(3);
     auto all = gather(given.futures);
@@ -88,7 +89,7 @@ TEST_CASE("gathered results follow the arguments, not the order of completion", 
   testing::run(body());
 }
 
-TEST_CASE("gathering nothing gives nothing and makes no task", "[gather-01]") {
+TROUPE_PROGRAM_TEST_CASE("gathering nothing gives nothing and makes no task", "[gather-01]") {
   auto body = []() -> coro<> {
     auto nothing = gather(std::vector<future<int>>{});
     CHECK(nothing.done());
@@ -101,7 +102,7 @@ TEST_CASE("gathering nothing gives nothing and makes no task", "[gather-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a collecting gather stores the errors in their places", "[gather-03]") {
+TROUPE_PROGRAM_TEST_CASE("a collecting gather stores the errors in their places", "[gather-03]") {
   auto body = []() -> coro<> {
     row given(4);
     auto all = gather(return_exceptions, given.futures);
@@ -125,7 +126,8 @@ TEST_CASE("a collecting gather stores the errors in their places", "[gather-03]"
   testing::run(body());
 }
 
-TEST_CASE("a collecting gather has cancelled children in their places", "[gather-05]") {
+TROUPE_PROGRAM_TEST_CASE("a collecting gather has cancelled children in their places",
+                         "[gather-05]") {
   auto body = []() -> coro<> {
     row given(6);
     auto all = gather(return_exceptions, given.futures);
@@ -147,7 +149,8 @@ TEST_CASE("a collecting gather has cancelled children in their places", "[gather
   testing::run(body());
 }
 
-TEST_CASE("without collecting a cancelled child ends the gather as cancelled", "[gather-05]") {
+TROUPE_PROGRAM_TEST_CASE("without collecting a cancelled child ends the gather as cancelled",
+                         "[gather-05]") {
   auto body = []() -> coro<> {
     row given(2);
     auto all = gather(given.futures);
@@ -160,7 +163,7 @@ TEST_CASE("without collecting a cancelled child ends the gather as cancelled", "
   testing::run(body());
 }
 
-TEST_CASE("cancelling the awaiter of a gather cancels every child", "[gather-07]") {
+TROUPE_PROGRAM_TEST_CASE("cancelling the awaiter of a gather cancels every child", "[gather-07]") {
   bool went_on = false;
   auto body = [&]() -> coro<> {
     promise<void> gate;
@@ -182,7 +185,7 @@ TEST_CASE("cancelling the awaiter of a gather cancels every child", "[gather-07]
   CHECK_FALSE(went_on);
 }
 
-TEST_CASE("a cancellation is not collected", "[gather-09]") {
+TROUPE_PROGRAM_TEST_CASE("a cancellation is not collected", "[gather-09]") {
   int turns = 0;
   auto body = [&]() -> coro<> {
     const auto looping = create_task(gather_for_ever(turns));
@@ -197,7 +200,7 @@ TEST_CASE("a cancellation is not collected", "[gather-09]") {
   CHECK(turns <= 4);
 }
 
-TEST_CASE("a cancelled gather does not wait for slow siblings", "[gather-11]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled gather does not wait for slow siblings", "[gather-11]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto outer = create_task(gather_two(false, ended));
@@ -213,7 +216,8 @@ TEST_CASE("a cancelled gather does not wait for slow siblings", "[gather-11]") {
   testing::run(body());
 }
 
-TEST_CASE("a cancelled gather that collects waits for slow siblings", "[gather-11]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled gather that collects waits for slow siblings",
+                         "[gather-11]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto outer = create_task(gather_two(true, ended));
@@ -227,7 +231,8 @@ TEST_CASE("a cancelled gather that collects waits for slow siblings", "[gather-1
   testing::run(body());
 }
 
-TEST_CASE("a gather of finished children is done and does not suspend", "[gather-13]") {
+TROUPE_PROGRAM_TEST_CASE("a gather of finished children is done and does not suspend",
+                         "[gather-13]") {
   auto body = []() -> coro<> {
     const auto first = create_task(value_now(1));
     const auto second = create_task(value_now(2));
@@ -244,7 +249,8 @@ TEST_CASE("a gather of finished children is done and does not suspend", "[gather
   testing::run(body());
 }
 
-TEST_CASE("a gather of children that failed before is done and throws", "[gather-13]") {
+TROUPE_PROGRAM_TEST_CASE("a gather of children that failed before is done and throws",
+                         "[gather-13]") {
   auto body = []() -> coro<> {
     const auto failed = create_task(fail_after(0s, "E"));
     const auto sleeping = create_task(sleep_of(1h));
@@ -258,7 +264,7 @@ TEST_CASE("a gather of children that failed before is done and throws", "[gather
   testing::run(body());
 }
 
-TEST_CASE("one future may be gathered twice in one gather") {
+TROUPE_PROGRAM_TEST_CASE("one future may be gathered twice in one gather") {
   auto body = []() -> coro<> {
     promise<int> one;
     auto waited = one.get_future();
@@ -271,7 +277,7 @@ TEST_CASE("one future may be gathered twice in one gather") {
   testing::run(body());
 }
 
-TEST_CASE("gathers in gathers are cancelled down to the last child") {
+TROUPE_PROGRAM_TEST_CASE("gathers in gathers are cancelled down to the last child") {
   bool went_on = false;
   auto body = [&]() -> coro<> {
     promise<void> gate;
@@ -325,7 +331,7 @@ TEST_CASE("a promise may outlive the loop of a gather") {
   gate.reset();
 }
 
-TEST_CASE("a gather leaves a callback of its member the value") {
+TROUPE_PROGRAM_TEST_CASE("a gather leaves a callback of its member the value") {
   auto body = []() -> coro<int> {
     int seen = 0;
     auto made = create_task(value_after(1s, 5));

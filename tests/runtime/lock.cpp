@@ -1,7 +1,7 @@
 #include <troupe/runtime/lock.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 
@@ -25,7 +25,8 @@ coro<> use(lock& wanted, journal& log, std::string name, int rounds_held = 1) {
 
 }  // namespace
 
-TEST_CASE("tasks get a lock one after the other, in the order they asked", "[lock-01]") {
+TROUPE_PROGRAM_TEST_CASE("tasks get a lock one after the other, in the order they asked",
+                         "[lock-01]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -49,7 +50,7 @@ TEST_CASE("tasks get a lock one after the other, in the order they asked", "[loc
   testing::run(body());
 }
 
-TEST_CASE("a cancelled task no longer stands in the line of a lock", "[lock-03]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled task no longer stands in the line of a lock", "[lock-03]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -69,7 +70,7 @@ TEST_CASE("a cancelled task no longer stands in the line of a lock", "[lock-03]"
   testing::run(body());
 }
 
-TEST_CASE("a cancellation and a release in one step wake one task", "[lock-05]") {
+TROUPE_PROGRAM_TEST_CASE("a cancellation and a release in one step wake one task", "[lock-05]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -94,7 +95,8 @@ TEST_CASE("a cancellation and a release in one step wake one task", "[lock-05]")
   testing::run(body());
 }
 
-TEST_CASE("a task that was chosen for a lock and cancelled then passes it on", "[lock-05]") {
+TROUPE_PROGRAM_TEST_CASE("a task that was chosen for a lock and cancelled then passes it on",
+                         "[lock-05]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -116,7 +118,7 @@ TEST_CASE("a task that was chosen for a lock and cancelled then passes it on", "
   testing::run(body());
 }
 
-TEST_CASE("nobody overtakes the task that a lock was released to", "[lock-07]") {
+TROUPE_PROGRAM_TEST_CASE("nobody overtakes the task that a lock was released to", "[lock-07]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -137,7 +139,8 @@ TEST_CASE("nobody overtakes the task that a lock was released to", "[lock-07]") 
   testing::run(body());
 }
 
-TEST_CASE("who releases a lock and wants it again stands behind those that wait", "[lock-07]") {
+TROUPE_PROGRAM_TEST_CASE("who releases a lock and wants it again stands behind those that wait",
+                         "[lock-07]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -152,7 +155,7 @@ TEST_CASE("who releases a lock and wants it again stands behind those that wait"
   testing::run(body());
 }
 
-TEST_CASE("a task that acquires a lock twice waits for itself", "[lock-09]") {
+TROUPE_PROGRAM_TEST_CASE("a task that acquires a lock twice waits for itself", "[lock-09]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -175,7 +178,7 @@ TEST_CASE("a task that acquires a lock twice waits for itself", "[lock-09]") {
 
 // --- held_lock ---------------------------------------------------------------------------------------------------------
 
-TEST_CASE("an object that holds a lock releases it when it goes") {
+TROUPE_PROGRAM_TEST_CASE("an object that holds a lock releases it when it goes") {
   auto body = []() -> coro<> {
     lock l;
     {
@@ -201,7 +204,8 @@ TEST_CASE("an object that holds a lock releases it when it goes") {
   testing::run(body());
 }
 
-TEST_CASE("an object that held a lock has nothing to do with it when that is released by hand") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an object that held a lock has nothing to do with it when that is released by hand") {
   auto body = []() -> coro<> {
     lock l;
     {
@@ -215,7 +219,7 @@ TEST_CASE("an object that held a lock has nothing to do with it when that is rel
   testing::run(body());
 }
 
-TEST_CASE("an assignment to an object that holds a lock releases that lock") {
+TROUPE_PROGRAM_TEST_CASE("an assignment to an object that holds a lock releases that lock") {
   auto body = []() -> coro<> {
     lock a;
     lock b;
@@ -241,7 +245,7 @@ TEST_CASE("a lock that nobody holds cannot be released") {
   CHECK_THROWS_AS(l.release(), invalid_state);
 }
 
-TEST_CASE("a lock that goes while tasks wait for it tells them") {
+TROUPE_PROGRAM_TEST_CASE("a lock that goes while tasks wait for it tells them") {
   auto body = []() -> coro<> {
     std::optional<lock> l(std::in_place);
     journal log;
@@ -264,7 +268,7 @@ TEST_CASE("a lock that goes while tasks wait for it tells them") {
   testing::run(body());
 }
 
-TEST_CASE("a lock that goes leaves the object that held it empty") {
+TROUPE_PROGRAM_TEST_CASE("a lock that goes leaves the object that held it empty") {
   auto body = []() -> coro<> {
     std::optional<lock> l(std::in_place);
     auto held = co_await l->scoped();

@@ -1,7 +1,7 @@
 #include <troupe/runtime/loop.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <atomic>
 #include <functional>
@@ -453,7 +453,7 @@ TEST_CASE("a loop may close as soon as it has received the post of another threa
   }
 }
 
-TEST_CASE("a service is wound up once, and named when it does not end") {
+TROUPE_PROGRAM_TEST_CASE("a service is wound up once, and named when it does not end") {
   slow_service::begun = 0;
   for (const bool stubborn : {false, true}) {
     slow_service::stubborn = stubborn;

@@ -6,7 +6,7 @@
 #include <troupe/runtime/task_group.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <atomic>
 #include <optional>
@@ -27,7 +27,7 @@ loop& at(std::size_t index) { return runtime::current()->loop_at(index); }
 
 }  // namespace
 
-TEST_CASE("a task moves to another loop and back") {
+TROUPE_PROGRAM_TEST_CASE("a task moves to another loop and back") {
   failure_log log;
   auto body = []() -> coro<bool> {
     const auto me = current_task();
@@ -46,7 +46,7 @@ TEST_CASE("a task moves to another loop and back") {
   CHECK(log.text() == "");
 }
 
-TEST_CASE("a move to the loop where the task is does nothing") {
+TROUPE_PROGRAM_TEST_CASE("a move to the loop where the task is does nothing") {
   auto body = []() -> coro<bool> {
     bool ran = false;
     loop::current()->call_soon([&] { ran = true; });
@@ -58,7 +58,7 @@ TEST_CASE("a move to the loop where the task is does nothing") {
   CHECK_FALSE(testing::run(body()));
 }
 
-TEST_CASE("who awaits a task that ends away from home is told at home") {
+TROUPE_PROGRAM_TEST_CASE("who awaits a task that ends away from home is told at home") {
   failure_log log;
   auto traveller = []() -> coro<int> {
     co_await on(at(1));
@@ -80,7 +80,7 @@ TEST_CASE("who awaits a task that ends away from home is told at home") {
   CHECK(log.text() == "");
 }
 
-TEST_CASE("a coroutine run on another loop gives its result, or error, back") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine run on another loop gives its result, or error, back") {
   failure_log log;
   auto where = []() -> coro<std::size_t> { co_return loop::current()->index(); };
   auto failing = []() -> coro<> {
@@ -95,7 +95,8 @@ TEST_CASE("a coroutine run on another loop gives its result, or error, back") {
   CHECK(troupe::run(body(), several(log, 2)) == "1error: away0");
 }
 
-TEST_CASE("a coroutine run on another loop is cancelled there, and what called it resumes here") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a coroutine run on another loop is cancelled there, and what called it resumes here") {
   failure_log log;
   std::atomic<bool> waits{false};
   auto inner = [&]() -> coro<> {
@@ -116,7 +117,7 @@ TEST_CASE("a coroutine run on another loop is cancelled there, and what called i
   CHECK(troupe::run(body(), several(log, 2)) == "cancelled on 0");
 }
 
-TEST_CASE("a task does not move out of what belongs to its loop") {
+TROUPE_PROGRAM_TEST_CASE("a task does not move out of what belongs to its loop") {
   failure_log log;
   auto body = []() -> coro<int> {
     int refused = 0;
@@ -148,7 +149,7 @@ TEST_CASE("a task does not move to a loop that has been closed") {
   CHECK(testing::run(body()) == "error: a task cannot move to a loop that has been closed");
 }
 
-TEST_CASE("a request to cancel that is due keeps a task from moving") {
+TROUPE_PROGRAM_TEST_CASE("a request to cancel that is due keeps a task from moving") {
   failure_log log;
   auto mover = []() -> coro<std::size_t> {
     current_task().cancel();
@@ -162,7 +163,7 @@ TEST_CASE("a request to cancel that is due keeps a task from moving") {
   CHECK(troupe::run(body(), several(log, 2)) == 0);
 }
 
-TEST_CASE("a task that is away from home is cancelled there by the end of the run") {
+TROUPE_PROGRAM_TEST_CASE("a task that is away from home is cancelled there by the end of the run") {
   failure_log log;
   std::atomic<int> cleaned{0};
   auto away = [&](std::size_t index) -> coro<> {
@@ -185,7 +186,7 @@ TEST_CASE("a task that is away from home is cancelled there by the end of the ru
   CHECK(log.text() == "");
 }
 
-TEST_CASE("a task that is away and refuses to end is given a second notice there") {
+TROUPE_PROGRAM_TEST_CASE("a task that is away and refuses to end is given a second notice there") {
   failure_log log;
   std::atomic<int> notices{0};
   auto stubborn = [&]() -> coro<> {
@@ -209,7 +210,7 @@ TEST_CASE("a task that is away and refuses to end is given a second notice there
   CHECK(log.text() == "");
 }
 
-TEST_CASE("a task that is away and never ends is named and destroyed") {
+TROUPE_PROGRAM_TEST_CASE("a task that is away and never ends is named and destroyed") {
   failure_log log;
   int alive = 0;
   auto endless = [](counted) -> coro<> {
@@ -289,7 +290,7 @@ TEST_CASE("tasks that travel under a storm of cancellations all end, and where t
   CHECK(log.text() == "");
 }
 
-TEST_CASE("a run that ends in the middle of a storm of travellers leaves nothing") {
+TROUPE_PROGRAM_TEST_CASE("a run that ends in the middle of a storm of travellers leaves nothing") {
   for (unsigned seed = 1; seed <= 6; ++seed) {
     random_numbers random(seed);
     failure_log log;

@@ -2,7 +2,7 @@
 
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -104,7 +104,7 @@ TEST_CASE("what does not wait throws instead, and needs no loop", "[queue-03]") 
   CHECK(one.try_get() == 3);
 }
 
-TEST_CASE("a queue of size zero or less takes any number", "[queue-03]") {
+TROUPE_PROGRAM_TEST_CASE("a queue of size zero or less takes any number", "[queue-03]") {
   for (const int maxsize : {0, -1}) {
     queue<int> unbounded(maxsize);
     auto body = [&]() -> coro<bool> {
@@ -121,7 +121,7 @@ TEST_CASE("a queue of size zero or less takes any number", "[queue-03]") {
   }
 }
 
-TEST_CASE("a getter that waits is given what is put later", "[queue-05]") {
+TROUPE_PROGRAM_TEST_CASE("a getter that waits is given what is put later", "[queue-05]") {
   queue<int> items;
   auto body = [&]() -> coro<int> {
     const auto getter = create_task(get_one(items));
@@ -131,7 +131,7 @@ TEST_CASE("a getter that waits is given what is put later", "[queue-05]") {
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("a putter that waits goes on when there is room", "[queue-05]") {
+TROUPE_PROGRAM_TEST_CASE("a putter that waits goes on when there is room", "[queue-05]") {
   queue<int> items(1);
   int taken = 0;
   auto body = [&]() -> coro<> {
@@ -144,7 +144,8 @@ TEST_CASE("a putter that waits goes on when there is room", "[queue-05]") {
   CHECK(drain(items) == std::vector<int>{2});
 }
 
-TEST_CASE("a newcomer may take the item that woke a getter, which waits on", "[queue-07]") {
+TROUPE_PROGRAM_TEST_CASE("a newcomer may take the item that woke a getter, which waits on",
+                         "[queue-07]") {
   queue<int> items;
   auto body = [&]() -> coro<int> {
     const auto getter = create_task(get_one(items));
@@ -159,7 +160,8 @@ TEST_CASE("a newcomer may take the item that woke a getter, which waits on", "[q
   CHECK(testing::run(body()) == 2);
 }
 
-TEST_CASE("an item that woke a getter cancelled meanwhile is not dropped", "[queue-09]") {
+TROUPE_PROGRAM_TEST_CASE("an item that woke a getter cancelled meanwhile is not dropped",
+                         "[queue-09]") {
   queue<int> items;
   auto body = [&]() -> coro<int> {
     const auto getter = create_task(get_one(items));
@@ -175,7 +177,7 @@ TEST_CASE("an item that woke a getter cancelled meanwhile is not dropped", "[que
   CHECK(drain(items) == std::vector<int>{2});
 }
 
-TEST_CASE("a getter cancelled after it was woken wakes the next one", "[queue-09]") {
+TROUPE_PROGRAM_TEST_CASE("a getter cancelled after it was woken wakes the next one", "[queue-09]") {
   queue<int> items;
   auto body = [&]() -> coro<int> {
     const auto first = create_task(get_one(items));
@@ -191,7 +193,7 @@ TEST_CASE("a getter cancelled after it was woken wakes the next one", "[queue-09
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("a putter cancelled after there was room puts nothing", "[queue-11]") {
+TROUPE_PROGRAM_TEST_CASE("a putter cancelled after there was room puts nothing", "[queue-11]") {
   queue<int> items(1);
   items.put_nowait(1);
   auto body = [&]() -> coro<std::string> {
@@ -208,7 +210,7 @@ TEST_CASE("a putter cancelled after there was room puts nothing", "[queue-11]") 
   CHECK(drain(items) == std::vector<int>{2});
 }
 
-TEST_CASE("a producer and a consumer of one place take turns", "[queue-13]") {
+TROUPE_PROGRAM_TEST_CASE("a producer and a consumer of one place take turns", "[queue-13]") {
   queue<int> items(1);
   std::vector<int> taken;
   auto body = [&]() -> coro<> {
@@ -237,7 +239,8 @@ TEMPLATE_TEST_CASE("a queue that was never used is done, and task_done too much"
   CHECK_FALSE(testing::run(body()));
 }
 
-TEST_CASE("a join that was woken ends although an item has come meanwhile", "[queue-17]") {
+TROUPE_PROGRAM_TEST_CASE("a join that was woken ends although an item has come meanwhile",
+                         "[queue-17]") {
   queue<int> items;
   items.put_nowait(1);
   auto body = [&]() -> coro<> {
@@ -256,7 +259,7 @@ TEST_CASE("a join that was woken ends although an item has come meanwhile", "[qu
   testing::run(body());
 }
 
-TEST_CASE("getters are served in the order they came") {
+TROUPE_PROGRAM_TEST_CASE("getters are served in the order they came") {
   queue<int> items;
   std::vector<int> order;
   auto getter = [&](int number) -> coro<> {
@@ -350,7 +353,7 @@ TEST_CASE("a loop that is abandoned may destroy a queue before those who wait in
       [](traffic&) {});
 }
 
-TEST_CASE("random gets, puts and cancellations leave every item in its place") {
+TROUPE_PROGRAM_TEST_CASE("random gets, puts and cancellations leave every item in its place") {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     INFO("seed " << seed);
     queue<int> items(2);

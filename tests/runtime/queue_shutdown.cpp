@@ -2,7 +2,7 @@
 
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -56,7 +56,7 @@ struct text_item {
 
 }  // namespace
 
-TEST_CASE("a graceful shutdown ends puts and leaves what is there", "[queue-19]") {
+TROUPE_PROGRAM_TEST_CASE("a graceful shutdown ends puts and leaves what is there", "[queue-19]") {
   queue<std::string> items(1);
   items.put_nowait("data");
   auto body = [&]() -> coro<> {
@@ -84,7 +84,7 @@ TEST_CASE("a graceful shutdown ends puts and leaves what is there", "[queue-19]"
   CHECK(items.is_shutdown());
 }
 
-TEST_CASE("an immediate shutdown writes off what was not taken only", "[queue-21]") {
+TROUPE_PROGRAM_TEST_CASE("an immediate shutdown writes off what was not taken only", "[queue-21]") {
   queue<int> items;
   items.put_nowait(1);
   items.put_nowait(2);
@@ -103,7 +103,7 @@ TEST_CASE("an immediate shutdown writes off what was not taken only", "[queue-21
   testing::run(body());
 }
 
-TEST_CASE("an immediate shutdown of what nobody took ends a join") {
+TROUPE_PROGRAM_TEST_CASE("an immediate shutdown of what nobody took ends a join") {
   queue<int> items;
   items.put_nowait(1);
   auto body = [&]() -> coro<> {
@@ -115,7 +115,8 @@ TEST_CASE("an immediate shutdown of what nobody took ends a join") {
   testing::run(body());
 }
 
-TEST_CASE("a getter cancelled in the step of the shutdown ends cancelled", "[queue-23]") {
+TROUPE_PROGRAM_TEST_CASE("a getter cancelled in the step of the shutdown ends cancelled",
+                         "[queue-23]") {
   queue<int> items;
   auto body = [&]() -> coro<> {
     const auto getter = create_task(get_and_drop(items));
@@ -147,7 +148,7 @@ TEST_CASE("a shutdown drops items that may use the queue when they go") {
   CHECK(items.empty());
 }
 
-TEST_CASE("a queue that is destroyed ends the waits of tasks") {
+TROUPE_PROGRAM_TEST_CASE("a queue that is destroyed ends the waits of tasks") {
   auto body = []() -> coro<> {
     auto items = std::make_unique<queue<int>>(1);
     auto full = std::make_unique<queue<int>>(1);
@@ -172,7 +173,7 @@ TEST_CASE("a queue that is destroyed ends the waits of tasks") {
   testing::run(body());
 }
 
-TEST_CASE("items that cannot be copied, and aggregates, go through") {
+TROUPE_PROGRAM_TEST_CASE("items that cannot be copied, and aggregates, go through") {
   auto body = []() -> coro<> {
     queue<std::unique_ptr<int>> pointers(1);
     co_await pointers.put(std::make_unique<int>(7));
@@ -193,7 +194,8 @@ TEST_CASE("items that cannot be copied, and aggregates, go through") {
   testing::run(body());
 }
 
-TEST_CASE("an item that cannot be moved stays, and the error reaches who wanted it") {
+TROUPE_PROGRAM_TEST_CASE(
+    "an item that cannot be moved stays, and the error reaches who wanted it") {
   int left = -1;
   queue<brittle> items(1);
   auto body = [&]() -> coro<> {

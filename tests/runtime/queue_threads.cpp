@@ -2,7 +2,7 @@
 #include <troupe/runtime/queue.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -109,7 +109,7 @@ TEST_CASE("threads and two loops put and get, and every item arrives once") {
   CHECK(items.empty());
 }
 
-TEST_CASE("a queue of one place carries items between two loops and back") {
+TROUPE_PROGRAM_TEST_CASE("a queue of one place carries items between two loops and back") {
   queue<int> there(1);
   queue<int> back(1);
   auto echo = [&]() -> coro<> {
@@ -174,7 +174,7 @@ TEST_CASE("a blocking end gives up when its time has passed") {
   CHECK(items.get_blocking(infinite) == 3);
 }
 
-TEST_CASE("a blocking call on a loop's thread is an error that says what to do") {
+TROUPE_PROGRAM_TEST_CASE("a blocking call on a loop's thread is an error that says what to do") {
   queue<int> items;
   auto body = [&]() -> coro<> {
     CHECK_THROWS_AS(items.get_blocking(), invalid_state);

@@ -2,7 +2,7 @@
 #include <troupe/runtime/runtime.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -24,26 +24,26 @@ using namespace troupe::testing;
 
 // --- the main task -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("run returns what the main task returns") {
+TROUPE_PROGRAM_TEST_CASE("run returns what the main task returns") {
   CHECK(testing::run(value_after(1s, std::string("end"))) == "end");
 }
 
-TEST_CASE("run returns a value that only moves") {
+TROUPE_PROGRAM_TEST_CASE("run returns a value that only moves") {
   auto body = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(7); };
   CHECK(*testing::run(body()) == 7);
 }
 
-TEST_CASE("run throws what the main task throws") {
+TROUPE_PROGRAM_TEST_CASE("run throws what the main task throws") {
   CHECK_THROWS_WITH(testing::run(fail_after(1s, "at last")), "at last");
 }
 
-TEST_CASE("the failure of the main task is thrown and not reported too") {
+TROUPE_PROGRAM_TEST_CASE("the failure of the main task is thrown and not reported too") {
   failure_log log;
   CHECK_THROWS(testing::run(fail_after(1s, "at last"), &log));
   CHECK(log.reports().empty());
 }
 
-TEST_CASE("run throws cancelled when the main task was cancelled") {
+TROUPE_PROGRAM_TEST_CASE("run throws cancelled when the main task was cancelled") {
   auto body = []() -> coro<> {
     task_base::current()->cancel();
     co_await sleep(1s);
@@ -51,7 +51,7 @@ TEST_CASE("run throws cancelled when the main task was cancelled") {
   CHECK_THROWS_AS(testing::run(body()), cancelled);
 }
 
-TEST_CASE("run inside a run is refused") {
+TROUPE_PROGRAM_TEST_CASE("run inside a run is refused") {
   auto body = []() -> coro<> {
     testing::run(value_after(0s, 1));
     co_return;
@@ -59,7 +59,7 @@ TEST_CASE("run inside a run is refused") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TEST_CASE("one run after another starts afresh") {
+TROUPE_PROGRAM_TEST_CASE("one run after another starts afresh") {
   for (int turn = 0; turn < 3; ++turn) {
     auto body = []() -> coro<duration> {
       co_await sleep(1s);
@@ -79,14 +79,14 @@ TEST_CASE("runs on several threads at once do not disturb each other") {
   CHECK(sum == 6);
 }
 
-TEST_CASE("a coroutine that was used before cannot be run") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine that was used before cannot be run") {
   auto used = value_after(0s, 1);
   auto moved = std::move(used);
   CHECK_THROWS_AS(testing::run(std::move(used)), invalid_state);
   CHECK(testing::run(std::move(moved)) == 1);
 }
 
-TEST_CASE("the loop's stop does not pass for the end of the main task") {
+TROUPE_PROGRAM_TEST_CASE("the loop's stop does not pass for the end of the main task") {
   auto body = []() -> coro<> {
     loop::current()->stop();
     co_await sleep(1s);
@@ -102,7 +102,7 @@ TEST_CASE("a runtime has at least one thread") {
   CHECK_THROWS_AS(troupe::run(value_after(0s, 1), std::move(options)), std::invalid_argument);
 }
 
-TEST_CASE("virtual time is for one thread") {
+TROUPE_PROGRAM_TEST_CASE("virtual time is for one thread") {
   run_options options;
   options.threads = 2;
   options.virtual_time = true;
@@ -142,7 +142,7 @@ TEST_CASE("a runtime that gets no descriptor says so and leaves nothing") {
 
 // --- several loops -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a task belongs to the loop it was made on") {
+TROUPE_PROGRAM_TEST_CASE("a task belongs to the loop it was made on") {
   failure_log log;
   auto body = []() -> coro<bool> {
     runtime& whole = *runtime::current();
@@ -171,7 +171,7 @@ TEST_CASE("a task belongs to the loop it was made on") {
   CHECK(log.reports().empty());
 }
 
-TEST_CASE("next_spread gives the loops in turn") {
+TROUPE_PROGRAM_TEST_CASE("next_spread gives the loops in turn") {
   failure_log log;
   auto body = []() -> coro<std::string> {
     std::string order;
@@ -193,7 +193,7 @@ TEST_CASE("a runtime of several loops that has nothing to do ends") {
 
 // --- deadlock ----------------------------------------------------------------------------------------------------------------
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a run on virtual time in which nothing can run again is a deadlock that names who waits") {
   auto wait_for_ever = []() -> coro<> {
     promise<int> never;
@@ -208,7 +208,7 @@ TEST_CASE(
   CHECK_THROWS_WITH(testing::run(body()), Catch::Contains("main") && Catch::Contains("waiter"));
 }
 
-TEST_CASE("tasks that await each other are a deadlock") {
+TROUPE_PROGRAM_TEST_CASE("tasks that await each other are a deadlock") {
   auto body = []() -> coro<> {
     std::optional<task<>> first;
     std::optional<task<>> second;
@@ -231,7 +231,7 @@ TEST_CASE("tasks that await each other are a deadlock") {
   CHECK_THROWS_AS(testing::run(body()), deadlock_error);
 }
 
-TEST_CASE("a failure that nobody receives fails a test run") {
+TROUPE_PROGRAM_TEST_CASE("a failure that nobody receives fails a test run") {
   auto body = []() -> coro<> {
     create_task(fail_after(1s, "unseen"));
     co_await sleep(2s);

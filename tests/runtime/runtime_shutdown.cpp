@@ -2,7 +2,7 @@
 #include <troupe/runtime/runtime.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <atomic>
 #include <coroutine>
@@ -48,7 +48,7 @@ void start_on(loop& other, const Make& make) {
 
 // --- the shutdown ------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("tasks left over are cancelled at the end, and may clean up") {
+TROUPE_PROGRAM_TEST_CASE("tasks left over are cancelled at the end, and may clean up") {
   journal log;
   auto body = [&]() -> coro<> {
     create_task(wait_and_clean_up(log));
@@ -58,7 +58,7 @@ TEST_CASE("tasks left over are cancelled at the end, and may clean up") {
   CHECK(log == journal{"cleaned up"});
 }
 
-TEST_CASE("a task left over before its first step never runs") {
+TROUPE_PROGRAM_TEST_CASE("a task left over before its first step never runs") {
   journal log;
   int alive = 0;
   auto left_over = [&](counted) -> coro<> {
@@ -73,7 +73,7 @@ TEST_CASE("a task left over before its first step never runs") {
   CHECK(alive == 0);
 }
 
-TEST_CASE("a failure in the cleanup of a task left over is reported") {
+TROUPE_PROGRAM_TEST_CASE("a failure in the cleanup of a task left over is reported") {
   failure_log log;
   auto left_over = []() -> coro<> {
     try {
@@ -90,7 +90,7 @@ TEST_CASE("a failure in the cleanup of a task left over is reported") {
   CHECK(log.count("while cleaning up") == 1);
 }
 
-TEST_CASE("a task that swallows its cancellation gets a second notice") {
+TROUPE_PROGRAM_TEST_CASE("a task that swallows its cancellation gets a second notice") {
   journal log;
   failure_log failures;
   auto body = [&]() -> coro<> {
@@ -102,7 +102,7 @@ TEST_CASE("a task that swallows its cancellation gets a second notice") {
   CHECK(failures.reports().empty());
 }
 
-TEST_CASE("a busy task is cancelled at the end") {
+TROUPE_PROGRAM_TEST_CASE("a busy task is cancelled at the end") {
   failure_log log;
   auto busy = []() -> coro<> {
     for (;;) co_await sleep(0s);
@@ -115,7 +115,7 @@ TEST_CASE("a busy task is cancelled at the end") {
   CHECK(log.reports().empty());
 }
 
-TEST_CASE("a task that refuses to end is named and destroyed") {
+TROUPE_PROGRAM_TEST_CASE("a task that refuses to end is named and destroyed") {
   failure_log log;
   int alive = 0;
   auto refuse = []([[maybe_unused]] counted argument) -> coro<> {
@@ -137,7 +137,7 @@ TEST_CASE("a task that refuses to end is named and destroyed") {
   CHECK(alive == 0);
 }
 
-TEST_CASE("a task that was left behind never runs again") {
+TROUPE_PROGRAM_TEST_CASE("a task that was left behind never runs again") {
   static int awoken = 0;
   static bool after_the_end = false;
   static bool ran_after_the_end = false;
@@ -177,14 +177,15 @@ TEST_CASE("a task that was left behind never runs again") {
   CHECK_FALSE(ran_after_the_end);
 }
 
-TEST_CASE("a task that was left behind is not woken by a promise that is kept later") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task that was left behind is not woken by a promise that is kept later") {
   static bool ran = false;
   static std::optional<promise<int>> kept;
   failure_log log;
   auto refuse = []() -> coro<> {
     kept.emplace();
     const auto awaited = kept->get_future();
-    struct deaf : suspension, internal::observer {
+    struct deaf : suspension, troupe::internal::observer {
       explicit deaf(future_base& given)
           : observer([](observer& self) noexcept { static_cast<deaf&>(self).wake(); }),
             target(given) {}
@@ -218,7 +219,7 @@ TEST_CASE("a task that was left behind is not woken by a promise that is kept la
 
 // --- several loops -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("tasks left over on other loops are cancelled at the end") {
+TROUPE_PROGRAM_TEST_CASE("tasks left over on other loops are cancelled at the end") {
   failure_log log;
   std::atomic<int> started{0};
   std::atomic<int> ended{0};
@@ -242,7 +243,7 @@ TEST_CASE("tasks left over on other loops are cancelled at the end") {
   CHECK(log.reports().empty());
 }
 
-TEST_CASE("a task made on a loop that has wound up is cancelled with it") {
+TROUPE_PROGRAM_TEST_CASE("a task made on a loop that has wound up is cancelled with it") {
   failure_log log;
   std::atomic<int> started{0};
   std::atomic<int> ended{0};

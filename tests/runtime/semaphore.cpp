@@ -1,7 +1,7 @@
 #include <troupe/runtime/semaphore.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <optional>
 #include <stdexcept>
@@ -30,8 +30,8 @@ int permits_left(semaphore& of) {
 
 }  // namespace
 
-TEST_CASE("a semaphore lets as many through as it has permits, in the order they asked",
-          "[sem-01]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a semaphore lets as many through as it has permits, in the order they asked", "[sem-01]") {
   auto body = []() -> coro<> {
     semaphore s(3);
     journal log;
@@ -57,7 +57,7 @@ TEST_CASE("a semaphore lets as many through as it has permits, in the order they
   testing::run(body());
 }
 
-TEST_CASE("a cancelled task takes no permit with it", "[sem-03]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled task takes no permit with it", "[sem-03]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -74,8 +74,8 @@ TEST_CASE("a cancelled task takes no permit with it", "[sem-03]") {
   testing::run(body());
 }
 
-TEST_CASE("a permit that was put aside for a task that is cancelled then goes to the next",
-          "[sem-05]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a permit that was put aside for a task that is cancelled then goes to the next", "[sem-05]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -96,7 +96,8 @@ TEST_CASE("a permit that was put aside for a task that is cancelled then goes to
   testing::run(body());
 }
 
-TEST_CASE("a permit is put back when the only one it was put aside for is cancelled", "[sem-05]") {
+TROUPE_PROGRAM_TEST_CASE("a permit is put back when the only one it was put aside for is cancelled",
+                         "[sem-05]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -112,7 +113,8 @@ TEST_CASE("a permit is put back when the only one it was put aside for is cancel
   testing::run(body());
 }
 
-TEST_CASE("who releases a permit and wants it again goes to the end of the line", "[sem-07]") {
+TROUPE_PROGRAM_TEST_CASE("who releases a permit and wants it again goes to the end of the line",
+                         "[sem-07]") {
   auto body = []() -> coro<> {
     semaphore s(1);
     journal log;
@@ -131,7 +133,7 @@ TEST_CASE("who releases a permit and wants it again goes to the end of the line"
   testing::run(body());
 }
 
-TEST_CASE("who is left after a cancellation keeps the order", "[sem-09]") {
+TROUPE_PROGRAM_TEST_CASE("who is left after a cancellation keeps the order", "[sem-09]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -149,7 +151,8 @@ TEST_CASE("who is left after a cancellation keeps the order", "[sem-09]") {
   testing::run(body());
 }
 
-TEST_CASE("a semaphore is locked while somebody is about to get a permit", "[sem-11]") {
+TROUPE_PROGRAM_TEST_CASE("a semaphore is locked while somebody is about to get a permit",
+                         "[sem-11]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -167,8 +170,9 @@ TEST_CASE("a semaphore is locked while somebody is about to get a permit", "[sem
   testing::run(body());
 }
 
-TEST_CASE("a new task queues behind one that has its permit already, and both are through soon",
-          "[sem-11]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a new task queues behind one that has its permit already, and both are through soon",
+    "[sem-11]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -184,8 +188,9 @@ TEST_CASE("a new task queues behind one that has its permit already, and both ar
   testing::run(body());
 }
 
-TEST_CASE("a permit goes on to the line when the task in front is cancelled with others to spare",
-          "[sem-11]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a permit goes on to the line when the task in front is cancelled with others to spare",
+    "[sem-11]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -205,7 +210,7 @@ TEST_CASE("a permit goes on to the line when the task in front is cancelled with
 
 // --- permits as objects ------------------------------------------------------------------------------------------------
 
-TEST_CASE("a permit that is an object is given back when it goes") {
+TROUPE_PROGRAM_TEST_CASE("a permit that is an object is given back when it goes") {
   auto body = []() -> coro<> {
     semaphore s(2);
     {
@@ -227,7 +232,8 @@ TEST_CASE("a permit that is an object is given back when it goes") {
   testing::run(body());
 }
 
-TEST_CASE("a semaphore that goes leaves the permits that are objects empty, and tells who waits") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a semaphore that goes leaves the permits that are objects empty, and tells who waits") {
   auto body = []() -> coro<> {
     std::optional<semaphore> s(std::in_place, 1);
     journal log;
@@ -261,7 +267,7 @@ TEST_CASE("a semaphore may be released more often than acquired") {
   CHECK(permits_left(s) == 3);
 }
 
-TEST_CASE("a bounded semaphore may not be released more often than acquired") {
+TROUPE_PROGRAM_TEST_CASE("a bounded semaphore may not be released more often than acquired") {
   auto body = []() -> coro<> {
     bounded_semaphore s(2);
     CHECK_THROWS_AS(s.release(), invalid_state);

@@ -1,7 +1,7 @@
 #include <troupe/runtime/shield.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
@@ -57,7 +57,7 @@ coro<int> needs(duration time) { co_return co_await value_after(time, 42); }
 
 }  // namespace
 
-TEST_CASE("a shield gives what it shields gives", "[shield-01]") {
+TROUPE_PROGRAM_TEST_CASE("a shield gives what it shields gives", "[shield-01]") {
   auto body = []() -> coro<> {
     promise<int> inner;
     auto outer = shield(inner.get_future());
@@ -81,7 +81,7 @@ TEST_CASE("a shield gives what it shields gives", "[shield-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a shield of what is done does not suspend", "[shield-01]") {
+TROUPE_PROGRAM_TEST_CASE("a shield of what is done does not suspend", "[shield-01]") {
   auto body = []() -> coro<> {
     promise<int> inner;
     auto future = inner.get_future();
@@ -96,7 +96,7 @@ TEST_CASE("a shield of what is done does not suspend", "[shield-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a shield of what was cancelled is cancelled", "[shield-01]") {
+TROUPE_PROGRAM_TEST_CASE("a shield of what was cancelled is cancelled", "[shield-01]") {
   auto body = []() -> coro<> {
     const auto inner = create_task(sleep_of(1h));
     auto outer = shield(inner);
@@ -133,7 +133,7 @@ TEST_CASE("cancelling the one that awaits a shield leaves the inner task alone",
   CHECK(proof == 1);
 }
 
-TEST_CASE("cancelling a shield leaves the gather in it alone", "[shield-05]") {
+TROUPE_PROGRAM_TEST_CASE("cancelling a shield leaves the gather in it alone", "[shield-05]") {
   auto body = []() -> coro<> {
     promise<int> first;
     promise<int> second;
@@ -165,7 +165,8 @@ TEST_CASE("a shielded coroutine starts though its awaiter is cancelled first", "
   CHECK(flag);
 }
 
-TEST_CASE("a coroutine remembers its cancellation and waits for the shielded work", "[shield-09]") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine remembers its cancellation and waits for the shielded work",
+                         "[shield-09]") {
   bool flag = false;
   auto body = [&]() -> coro<> {
     const auto inner = create_task(set_after(100ms, flag));
@@ -181,7 +182,7 @@ TEST_CASE("a coroutine remembers its cancellation and waits for the shielded wor
   testing::run(body());
 }
 
-TEST_CASE("a time-out of a shield keeps the work running", "[shield-11]") {
+TROUPE_PROGRAM_TEST_CASE("a time-out of a shield keeps the work running", "[shield-11]") {
   auto body = []() -> coro<> {
     const auto inner = create_task(needs(100ms));
     std::string how = co_await ending(wait_for(shield(inner), 10ms));
@@ -195,7 +196,7 @@ TEST_CASE("a time-out of a shield keeps the work running", "[shield-11]") {
   testing::run(body());
 }
 
-TEST_CASE("a wait for a shield without a limit gives its value", "[shield-11]") {
+TROUPE_PROGRAM_TEST_CASE("a wait for a shield without a limit gives its value", "[shield-11]") {
   auto body = []() -> coro<> {
     const auto inner = create_task(needs(100ms));
     const int value = co_await wait_for(shield(inner), infinite);
@@ -204,7 +205,8 @@ TEST_CASE("a wait for a shield without a limit gives its value", "[shield-11]") 
   testing::run(body());
 }
 
-TEST_CASE("a wait for a shield without time cancels the shield only", "[shield-11]") {
+TROUPE_PROGRAM_TEST_CASE("a wait for a shield without time cancels the shield only",
+                         "[shield-11]") {
   auto body = []() -> coro<> {
     const auto inner = create_task(needs(100ms));
     auto outer = shield(inner);
@@ -218,7 +220,7 @@ TEST_CASE("a wait for a shield without time cancels the shield only", "[shield-1
   testing::run(body());
 }
 
-TEST_CASE("a shielded failure after its awaiter was cancelled is reported") {
+TROUPE_PROGRAM_TEST_CASE("a shielded failure after its awaiter was cancelled is reported") {
   failure_log log;
   auto outer = []() -> coro<> { co_await shield(fail_after(1s, "too late")); };
   auto body = [&]() -> coro<> {
@@ -232,14 +234,14 @@ TEST_CASE("a shielded failure after its awaiter was cancelled is reported") {
   CHECK(log.count("too late") == 1);
 }
 
-TEST_CASE("a shielded failure that its awaiter gets is not reported") {
+TROUPE_PROGRAM_TEST_CASE("a shielded failure that its awaiter gets is not reported") {
   auto body = []() -> coro<> {
     CHECK_THROWS_AS(co_await shield(fail_after(1s, "seen")), std::runtime_error);
   };
   testing::run(body());
 }
 
-TEST_CASE("a shield that nobody awaits reports the failure once") {
+TROUPE_PROGRAM_TEST_CASE("a shield that nobody awaits reports the failure once") {
   failure_log log;
   auto body = []() -> coro<> {
     static_cast<void>(shield(fail_after(1s, "unseen")));
@@ -249,7 +251,7 @@ TEST_CASE("a shield that nobody awaits reports the failure once") {
   CHECK(log.count("unseen") == 1);
 }
 
-TEST_CASE("two shields of one task are cancelled apart") {
+TROUPE_PROGRAM_TEST_CASE("two shields of one task are cancelled apart") {
   auto body = []() -> coro<> {
     const auto inner = create_task(needs(1s));
     auto first = shield(inner);
@@ -264,7 +266,7 @@ TEST_CASE("two shields of one task are cancelled apart") {
   testing::run(body());
 }
 
-TEST_CASE("a shield of a shield keeps the outer cancellation from both") {
+TROUPE_PROGRAM_TEST_CASE("a shield of a shield keeps the outer cancellation from both") {
   auto body = []() -> coro<> {
     const auto inner = create_task(needs(1s));
     auto near = shield(inner);
@@ -278,7 +280,8 @@ TEST_CASE("a shield of a shield keeps the outer cancellation from both") {
   testing::run(body());
 }
 
-TEST_CASE("a shield that is cancelled in the step in which its task ends stays cancelled") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a shield that is cancelled in the step in which its task ends stays cancelled") {
   for (const bool request_first : {true, false}) {
     auto body = [](bool cancel_first) -> coro<> {
       promise<int> inner;

@@ -1,7 +1,7 @@
 #include <troupe/runtime/signals.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <csignal>
 #include <optional>
@@ -100,7 +100,7 @@ TEST_CASE("received_signal can be awaited again and again") {
   CHECK(troupe::run(body(), real_time(log)) == 5 * SIGUSR1);
 }
 
-TEST_CASE("a cancelled received_signal gives the signal back") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled received_signal gives the signal back") {
   auto wait = []() -> coro<> { co_await received_signal(SIGUSR1); };
   auto body = [&]() -> coro<std::string> {
     const auto waiting = create_task(wait());
@@ -216,7 +216,7 @@ TEST_CASE("a removed signal handler gives the signal its former action") {
   CHECK(troupe::run(body(), real_time(log)) == 1);
 }
 
-TEST_CASE("a signal that cannot be caught is refused") {
+TROUPE_PROGRAM_TEST_CASE("a signal that cannot be caught is refused") {
   failure_log log;
   auto body = []() -> coro<> {
     add_signal_handler(SIGKILL, [] {});
@@ -225,7 +225,7 @@ TEST_CASE("a signal that cannot be caught is refused") {
   CHECK_THROWS_AS(troupe::run(body(), real_time(log)), std::system_error);
 }
 
-TEST_CASE("a number that is no signal is refused") {
+TROUPE_PROGRAM_TEST_CASE("a number that is no signal is refused") {
   failure_log log;
   for (const int number : {0, -1, 100'000}) {
     auto body = [&]() -> coro<> {
@@ -241,7 +241,7 @@ TEST_CASE("signal handlers belong to a loop") {
   CHECK_THROWS_AS(remove_signal_handler(SIGUSR1), invalid_state);
 }
 
-TEST_CASE("a handler left at the end of a run is taken away") {
+TROUPE_PROGRAM_TEST_CASE("a handler left at the end of a run is taken away") {
   failure_log log;
   auto body = []() -> coro<> {
     add_signal_handler(SIGUSR1, [] {});
@@ -292,7 +292,8 @@ TEST_CASE("a signal goes to all that wait for it") {
   CHECK(troupe::run(body()) == 0);
 }
 
-TEST_CASE("a wait for signals of which one cannot be caught leaves none of them handled") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a wait for signals of which one cannot be caught leaves none of them handled") {
   auto wait = []() -> coro<int> { co_return co_await received_signal(SIGUSR1, SIGKILL); };
   auto body = [&]() -> coro<> { co_await wait(); };
   CHECK_THROWS_AS(troupe::run(body()), std::system_error);

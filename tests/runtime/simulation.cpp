@@ -196,3 +196,65 @@ TEST_CASE("time may go on a little while something is ready, when that is wanted
   CHECK(first > 20);
   CHECK(first < 200);
 }
+
+TEST_CASE("a scenario waits until nothing is ready on any loop, and no time has passed") {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    random_walk walk(seed);
+    simulation world(walk, {.threads = 2});
+    auto body = [&]() -> coro<> {
+      int steps = 0;
+      auto works = [](int& done, bool moves) -> coro<> {
+        if (moves) co_await on(runtime::current()->loop_at(1));
+        for (int step = 0; step < 5; ++step) {
+          co_await sleep(0s);
+          ++done;
+        }
+        co_await sleep(1s);
+        ++done;
+      };
+      auto here = create_task(works(steps, false));
+      auto there = create_task(works(steps, true));
+      const time_point begun = loop::current()->time();
+      co_await world.quiet();
+      CHECK(steps == 10);
+      CHECK(loop::current()->time() == begun);
+      co_await world.quiet();  // at once: nothing has become ready
+      CHECK(loop::current()->time() == begun);
+      co_await world.advance(1s);
+      CHECK(steps == 12);
+      CHECK(loop::current()->time() == begun + 1s);
+      co_await here;
+      co_await there;
+    };
+    world.run(body());
+  }
+}
+
+TEST_CASE("a scenario waits until something holds, for so long and no longer") {
+  first_come natural;
+  simulation world(natural);
+  auto body = [&]() -> coro<> {
+    int count = 0;
+    auto counts = [](int& to) -> coro<> {
+      for (int step = 0; step < 100; ++step) {
+        co_await sleep(1s);
+        ++to;
+      }
+    };
+    auto counting = create_task(counts(count));
+    co_await world.until([&] { return count == 7; });
+    CHECK(count == 7);
+    CHECK(loop::current()->time() == time_point{} + 7s);
+    co_await world.until([&] { return count == 7; });  // holds already
+    bool in_time = true;
+    try {
+      co_await world.until([&] { return count == 1'000; }, 10s);
+    } catch (const timeout_error&) {
+      in_time = false;
+    }
+    CHECK_FALSE(in_time);
+    CHECK(loop::current()->time() == time_point{} + 17s);
+    co_await counting;  // and who gave up waiting is asked no more
+  };
+  world.run(body());
+}

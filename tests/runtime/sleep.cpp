@@ -1,7 +1,7 @@
 #include <troupe/runtime/sleep.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <algorithm>
 
@@ -19,7 +19,7 @@ coro<> sleep_without_end() { co_await sleep(infinite); }
 
 }  // namespace
 
-TEST_CASE("a sleep takes its time and no more on virtual time") {
+TROUPE_PROGRAM_TEST_CASE("a sleep takes its time and no more on virtual time") {
   auto body = []() -> coro<duration> {
     const time_point before = loop::current()->time();
     co_await sleep(1500ms);
@@ -28,7 +28,7 @@ TEST_CASE("a sleep takes its time and no more on virtual time") {
   CHECK(testing::run(body()) == 1500ms);
 }
 
-TEST_CASE("a sleep in real time is never too short") {
+TROUPE_PROGRAM_TEST_CASE("a sleep in real time is never too short") {
   failure_log log;
   auto body = []() -> coro<bool> {
     bool long_enough = true;
@@ -42,7 +42,7 @@ TEST_CASE("a sleep in real time is never too short") {
   CHECK(troupe::run(body(), real_time(log)));
 }
 
-TEST_CASE("sleeps end by their deadlines, not by the order they began in") {
+TROUPE_PROGRAM_TEST_CASE("sleeps end by their deadlines, not by the order they began in") {
   journal log;
   auto body = [&]() -> coro<> {
     co_await gather(note_after(log, 3s, "c"), note_after(log, 1s, "a"), note_after(log, 2s, "b"));
@@ -51,7 +51,7 @@ TEST_CASE("sleeps end by their deadlines, not by the order they began in") {
   CHECK(log == journal{"a", "b", "c"});
 }
 
-TEST_CASE("sleeps with one deadline end in the order they began in") {
+TROUPE_PROGRAM_TEST_CASE("sleeps with one deadline end in the order they began in") {
   journal log;
   auto body = [&]() -> coro<> {
     co_await gather(note_after(log, 1s, "a"), note_after(log, 1s, "b"), note_after(log, 1s, "c"));
@@ -60,7 +60,7 @@ TEST_CASE("sleeps with one deadline end in the order they began in") {
   CHECK(log == journal{"a", "b", "c"});
 }
 
-TEST_CASE("a sleep of zero lets run once what is ready") {
+TROUPE_PROGRAM_TEST_CASE("a sleep of zero lets run once what is ready") {
   journal log;
   auto body = [&]() -> coro<> {
     loop::current()->call_soon([&] { log.push_back("callback"); });
@@ -71,7 +71,7 @@ TEST_CASE("a sleep of zero lets run once what is ready") {
   CHECK(log == journal{"callback", "task"});
 }
 
-TEST_CASE("a negative sleep is one of zero") {
+TROUPE_PROGRAM_TEST_CASE("a negative sleep is one of zero") {
   auto body = []() -> coro<duration> {
     const time_point before = loop::current()->time();
     co_await sleep(-1h);
@@ -81,7 +81,7 @@ TEST_CASE("a negative sleep is one of zero") {
   CHECK(testing::run(body()) == 0s);
 }
 
-TEST_CASE("two tasks that sleep for zero take turns") {
+TROUPE_PROGRAM_TEST_CASE("two tasks that sleep for zero take turns") {
   journal log;
   auto twice = [&](std::string name) -> coro<> {
     for (int turn = 0; turn < 2; ++turn) {
@@ -95,19 +95,19 @@ TEST_CASE("two tasks that sleep for zero take turns") {
 }
 
 TEST_CASE("a delay of a fraction is rounded up, never down") {
-  CHECK(internal::to_duration(std::chrono::duration<double, std::nano>(1.5)) == 2ns);
-  CHECK(internal::to_duration(std::chrono::duration<double>(-1.0)) == -1s);
+  CHECK(troupe::internal::to_duration(std::chrono::duration<double, std::nano>(1.5)) == 2ns);
+  CHECK(troupe::internal::to_duration(std::chrono::duration<double>(-1.0)) == -1s);
 }
 
 TEST_CASE("a delay beyond the clock's range is held at its end") {
-  CHECK(internal::to_duration(std::chrono::hours::max()) == duration::max());
-  CHECK(internal::to_duration(std::chrono::hours::min()) == duration::min());
-  CHECK(internal::to_duration(std::chrono::duration<double>(1e300)) == duration::max());
-  CHECK(internal::saturating_add(time_point(5s), duration::max()) == time_point::max());
-  CHECK(internal::saturating_add(time_point(-5s), duration::min()) == time_point::min());
+  CHECK(troupe::internal::to_duration(std::chrono::hours::max()) == duration::max());
+  CHECK(troupe::internal::to_duration(std::chrono::hours::min()) == duration::min());
+  CHECK(troupe::internal::to_duration(std::chrono::duration<double>(1e300)) == duration::max());
+  CHECK(troupe::internal::saturating_add(time_point(5s), duration::max()) == time_point::max());
+  CHECK(troupe::internal::saturating_add(time_point(-5s), duration::min()) == time_point::min());
 }
 
-TEST_CASE("a sleep without end ends by cancellation") {
+TROUPE_PROGRAM_TEST_CASE("a sleep without end ends by cancellation") {
   auto body = []() -> coro<std::string> {
     const auto sleeping = create_task(sleep_without_end());
     co_await sleep(1000h);
@@ -118,7 +118,7 @@ TEST_CASE("a sleep without end ends by cancellation") {
   CHECK(testing::run(body()) == "cancelled");
 }
 
-TEST_CASE("a cancelled sleep takes no time and leaves no timer") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled sleep takes no time and leaves no timer") {
   auto body = []() -> coro<duration> {
     const time_point before = loop::current()->time();
     const auto sleeping = create_task(value_after(1h, 1));
@@ -133,7 +133,7 @@ TEST_CASE("a cancelled sleep takes no time and leaves no timer") {
   CHECK(testing::run(body()) == 0s);
 }
 
-TEST_CASE("a simulated day of seconds passes at once") {
+TROUPE_PROGRAM_TEST_CASE("a simulated day of seconds passes at once") {
   auto body = []() -> coro<int> {
     int ticks = 0;
     for (; loop::current()->time() < time_point(24h); ++ticks) co_await sleep(1s);
@@ -142,7 +142,7 @@ TEST_CASE("a simulated day of seconds passes at once") {
   CHECK(testing::run(body()) == 24 * 60 * 60);
 }
 
-TEST_CASE("a thousand sleepers wake in order, whatever their order of arming") {
+TROUPE_PROGRAM_TEST_CASE("a thousand sleepers wake in order, whatever their order of arming") {
   std::vector<std::size_t> woken;
   auto one = [&](std::size_t millisecond) -> coro<> {
     co_await sleep(std::chrono::milliseconds(millisecond));
@@ -157,7 +157,7 @@ TEST_CASE("a thousand sleepers wake in order, whatever their order of arming") {
   CHECK(std::is_sorted(woken.begin(), woken.end()));
 }
 
-TEST_CASE("a sleep with a value gives it after the delay", "[sleep-01]") {
+TROUPE_PROGRAM_TEST_CASE("a sleep with a value gives it after the delay", "[sleep-01]") {
   auto body = []() -> coro<std::string> {
     const time_point begin = loop::current()->time();
     co_await sleep(50ms);

@@ -1,7 +1,7 @@
 // Groups, time-outs, scopes, shields and waits in each other, stopped at every place where they can be.
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/cancel_scope.hpp>
@@ -267,7 +267,7 @@ TEST_CASE("a task of a group may be cancelled everywhere without a trace") {
   stop_member_everywhere(&gathered_groups);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a scope, a time limit or a group that is given a coroutine which was awaited leaves nothing "
     "behind") {
   auto attempt = [](auto& scope) -> coro<std::string> {

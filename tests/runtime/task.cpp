@@ -2,7 +2,7 @@
 #include <troupe/runtime/task.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <memory>
 #include <optional>
@@ -25,7 +25,7 @@ coro<> note(journal& log, std::string text) {
 
 // --- results -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a task gives its value to the one that awaits it") {
+TROUPE_PROGRAM_TEST_CASE("a task gives its value to the one that awaits it") {
   auto body = []() -> coro<int> {
     const auto made = create_task(value_after(1s, 5));
     const int value = co_await made;
@@ -34,7 +34,7 @@ TEST_CASE("a task gives its value to the one that awaits it") {
   CHECK(testing::run(body()) == 5);
 }
 
-TEST_CASE("a task can be awaited where it is made") {
+TROUPE_PROGRAM_TEST_CASE("a task can be awaited where it is made") {
   auto body = []() -> coro<int> {
     const int value = co_await create_task(value_after(1s, 5), {.name = "made and awaited"});
     co_return value;
@@ -42,7 +42,7 @@ TEST_CASE("a task can be awaited where it is made") {
   CHECK(testing::run(body()) == 5);
 }
 
-TEST_CASE("a task gives a value that only moves") {
+TROUPE_PROGRAM_TEST_CASE("a task gives a value that only moves") {
   auto make = []() -> coro<std::unique_ptr<int>> { co_return std::make_unique<int>(7); };
   auto body = [&]() -> coro<int> {
     std::unique_ptr<int> made = co_await create_task(make());
@@ -51,7 +51,8 @@ TEST_CASE("a task gives a value that only moves") {
   CHECK(testing::run(body()) == 7);
 }
 
-TEST_CASE("tasks take their first step after the one that made them, in the order of making") {
+TROUPE_PROGRAM_TEST_CASE(
+    "tasks take their first step after the one that made them, in the order of making") {
   journal log;
   auto body = [&]() -> coro<> {
     for (const char* name : {"a", "b", "c"}) create_task(note(log, name));
@@ -62,7 +63,7 @@ TEST_CASE("tasks take their first step after the one that made them, in the orde
   CHECK(log == journal{"main", "a", "b", "c"});
 }
 
-TEST_CASE("the one that awaits a task resumes a round after its end") {
+TROUPE_PROGRAM_TEST_CASE("the one that awaits a task resumes a round after its end") {
   journal log;
   auto body = [&]() -> coro<> {
     const auto child = create_task(note(log, "child"));
@@ -74,7 +75,7 @@ TEST_CASE("the one that awaits a task resumes a round after its end") {
   CHECK(log == journal{"child", "done", "parent"});
 }
 
-TEST_CASE("two tasks that await one task both get its value") {
+TROUPE_PROGRAM_TEST_CASE("two tasks that await one task both get its value") {
   auto add_one = [](task<int> awaited) -> coro<int> {
     const int value = co_await awaited;
     co_return value + 1;
@@ -87,7 +88,7 @@ TEST_CASE("two tasks that await one task both get its value") {
   CHECK(testing::run(body()) == 12);
 }
 
-TEST_CASE("the error of a task is thrown at every await of it") {
+TROUPE_PROGRAM_TEST_CASE("the error of a task is thrown at every await of it") {
   auto body = []() -> coro<int> {
     const auto failing = create_task(fail_after(1s, "E"));
     int thrown = 0;
@@ -104,7 +105,7 @@ TEST_CASE("the error of a task is thrown at every await of it") {
   CHECK(testing::run(body()) == 6);
 }
 
-TEST_CASE("the result of a task can be read in place when it is done") {
+TROUPE_PROGRAM_TEST_CASE("the result of a task can be read in place when it is done") {
   auto body = []() -> coro<int> {
     const auto made = create_task(value_after(1s, 5));
     co_await sleep(2s);
@@ -113,7 +114,7 @@ TEST_CASE("the result of a task can be read in place when it is done") {
   CHECK(testing::run(body()) == 15);
 }
 
-TEST_CASE("the result of a task that has not ended cannot be read") {
+TROUPE_PROGRAM_TEST_CASE("the result of a task that has not ended cannot be read") {
   auto body = []() -> coro<int> {
     const auto made = create_task(value_after(1s, 5), {.name = "slow"});
     std::string text;
@@ -127,7 +128,7 @@ TEST_CASE("the result of a task that has not ended cannot be read") {
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("a task goes on without its handle") {
+TROUPE_PROGRAM_TEST_CASE("a task goes on without its handle") {
   journal log;
   auto body = [&]() -> coro<> {
     {
@@ -139,7 +140,7 @@ TEST_CASE("a task goes on without its handle") {
   CHECK(log == journal{"ran"});
 }
 
-TEST_CASE("copies of a task handle are the same task") {
+TROUPE_PROGRAM_TEST_CASE("copies of a task handle are the same task") {
   auto body = []() -> coro<bool> {
     const auto first = create_task(value_after(1s, 5));
     auto second = first;
@@ -151,7 +152,7 @@ TEST_CASE("copies of a task handle are the same task") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("a task handle that was moved from throws when it is used") {
+TROUPE_PROGRAM_TEST_CASE("a task handle that was moved from throws when it is used") {
   auto body = []() -> coro<bool> {
     auto first = create_task(value_after(0s, 5));
     const auto second = std::move(first);
@@ -165,7 +166,7 @@ TEST_CASE("a task handle that was moved from throws when it is used") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("a task that awaits itself is told so") {
+TROUPE_PROGRAM_TEST_CASE("a task that awaits itself is told so") {
   auto body = []() -> coro<std::string> {
     std::optional<task<std::string>> self;
     auto await_it = [](std::optional<task<std::string>>& awaited) -> coro<std::string> {
@@ -184,7 +185,7 @@ TEST_CASE("a task that awaits itself is told so") {
   CHECK(testing::run(body()) == "task 'narcissus' awaits itself");
 }
 
-TEST_CASE("tasks that await each other can be cancelled") {
+TROUPE_PROGRAM_TEST_CASE("tasks that await each other can be cancelled") {
   auto body = []() -> coro<std::string> {
     std::optional<task<>> first;
     std::optional<task<>> second;
@@ -204,7 +205,8 @@ TEST_CASE("a task cannot be made where no loop runs") {
   CHECK_THROWS_AS(create_task(value_after(0s, 1)), invalid_state);
 }
 
-TEST_CASE("the task that runs is known, in its callees too, and in callbacks there is none") {
+TROUPE_PROGRAM_TEST_CASE(
+    "the task that runs is known, in its callees too, and in callbacks there is none") {
   auto current = []() -> coro<task_base*> { co_return task_base::current(); };
   auto body = [&]() -> coro<bool> {
     bool none = false;
@@ -218,7 +220,7 @@ TEST_CASE("the task that runs is known, in its callees too, and in callbacks the
   CHECK(task_base::current() == nullptr);
 }
 
-TEST_CASE("a task has the name it was given, or a number") {
+TROUPE_PROGRAM_TEST_CASE("a task has the name it was given, or a number") {
   auto body = []() -> coro<std::string> {
     const auto named = create_task(value_after(0s, 1), {.name = std::string("loader") + "-7"});
     const auto numbered = create_task(value_after(0s, 1));
@@ -227,7 +229,7 @@ TEST_CASE("a task has the name it was given, or a number") {
   CHECK(testing::run(body()) == "loader-7 task-");
 }
 
-TEST_CASE("a handle that is awaited may be given another task meanwhile") {
+TROUPE_PROGRAM_TEST_CASE("a handle that is awaited may be given another task meanwhile") {
   struct held {
     task<int> job;
   };
@@ -250,7 +252,8 @@ TEST_CASE("a handle that is awaited may be given another task meanwhile") {
 
 // --- failures nobody looks at ------------------------------------------------------------------------------------------
 
-TEST_CASE("a failure that nobody looks at is reported once, with the name and origin of its task") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a failure that nobody looks at is reported once, with the name and origin of its task") {
   failure_log log;
   unsigned line = 0;
   auto body = [&]() -> coro<> {
@@ -266,7 +269,7 @@ TEST_CASE("a failure that nobody looks at is reported once, with the name and or
   CHECK(std::string(log.reports()[0].where.file_name()).find("task.cpp") != std::string::npos);
 }
 
-TEST_CASE("a failure is reported when its last handle goes unused") {
+TROUPE_PROGRAM_TEST_CASE("a failure is reported when its last handle goes unused") {
   failure_log log;
   auto body = [&]() -> coro<> {
     std::optional<task<>> held = create_task(fail_after(1s, "unseen"));
@@ -278,7 +281,7 @@ TEST_CASE("a failure is reported when its last handle goes unused") {
   CHECK(log.reports().size() == 1);
 }
 
-TEST_CASE("a failure that somebody looked at is not reported") {
+TROUPE_PROGRAM_TEST_CASE("a failure that somebody looked at is not reported") {
   auto body = []() -> coro<> {
     const auto awaited = create_task(fail_after(1s, "seen"));
     const auto asked = create_task(fail_after(1s, "seen"));
@@ -288,7 +291,7 @@ TEST_CASE("a failure that somebody looked at is not reported") {
   testing::run(body());
 }
 
-TEST_CASE("a cancelled task is no failure") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled task is no failure") {
   auto body = []() -> coro<> {
     create_task(sleep_of(infinite)).cancel();
     const auto started = create_task(sleep_of(infinite));

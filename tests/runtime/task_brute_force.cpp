@@ -1,7 +1,7 @@
 #include <troupe/runtime/task.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <exception>
 #include <string>
@@ -60,7 +60,7 @@ coro<> cancel_after(const task_base& target, int steps) {
 
 }  // namespace
 
-TEST_CASE("a task cancelled after any number of steps ends and leaks nothing") {
+TROUPE_PROGRAM_TEST_CASE("a task cancelled after any number of steps ends and leaks nothing") {
   bool completed = false;
   int steps = 0;
   for (; !completed && steps < 1000; ++steps) {
@@ -83,7 +83,8 @@ TEST_CASE("a task cancelled after any number of steps ends and leaks nothing") {
   CHECK(steps > 20);
 }
 
-TEST_CASE("a run whose main task is cancelled after any number of steps ends and leaks nothing") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a run whose main task is cancelled after any number of steps ends and leaks nothing") {
   for (int steps = 0; steps < 60; ++steps) {
     int alive = 0;
     int progress = 0;

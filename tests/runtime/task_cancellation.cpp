@@ -1,7 +1,7 @@
 #include <troupe/runtime/task.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -67,7 +67,8 @@ coro<int> swallow_all(int limit) {
 
 // --- cancellation ------------------------------------------------------------------------------------------------------
 
-TEST_CASE("a task cancelled before its first step never runs, and its arguments are destroyed") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task cancelled before its first step never runs, and its arguments are destroyed") {
   int alive = 0;
   journal log;
   auto body = [&]() -> coro<std::string> {
@@ -81,7 +82,7 @@ TEST_CASE("a task cancelled before its first step never runs, and its arguments 
   CHECK(alive == 0);
 }
 
-TEST_CASE("a task cancelled while it waits gets the cancellation there") {
+TROUPE_PROGRAM_TEST_CASE("a task cancelled while it waits gets the cancellation there") {
   int alive = 0;
   journal log;
   auto body = [&]() -> coro<std::string> {
@@ -96,7 +97,7 @@ TEST_CASE("a task cancelled while it waits gets the cancellation there") {
   CHECK(alive == 0);
 }
 
-TEST_CASE(
+TROUPE_PROGRAM_TEST_CASE(
     "a task cancelled while it is ready gets the cancellation at the await it was woken from") {
   auto body = []() -> coro<int> {
     const auto made = create_task(count_cancellations(10));
@@ -116,7 +117,8 @@ TEST_CASE(
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("a task that cancels itself gets the cancellation at its next suspension") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task that cancels itself gets the cancellation at its next suspension") {
   auto body = []() -> coro<std::string> {
     auto self = [](journal& log) -> coro<> {
       task_base::current()->cancel();
@@ -135,7 +137,7 @@ TEST_CASE("a task that cancels itself gets the cancellation at its next suspensi
   CHECK(testing::run(body()) == "no suspension, cancelled");
 }
 
-TEST_CASE("a cancellation that was not delivered turns a return into cancellation") {
+TROUPE_PROGRAM_TEST_CASE("a cancellation that was not delivered turns a return into cancellation") {
   auto body = []() -> coro<std::string> {
     std::string how = co_await ending(create_task(cancel_self_and_return()));
     co_return how;
@@ -143,7 +145,7 @@ TEST_CASE("a cancellation that was not delivered turns a return into cancellatio
   CHECK(testing::run(body()) == "cancelled");
 }
 
-TEST_CASE("a cancellation that was not delivered gives way to an error") {
+TROUPE_PROGRAM_TEST_CASE("a cancellation that was not delivered gives way to an error") {
   auto body = []() -> coro<std::string> {
     std::string how = co_await ending(create_task(cancel_self_and_throw()));
     co_return how;
@@ -151,7 +153,7 @@ TEST_CASE("a cancellation that was not delivered gives way to an error") {
   CHECK(testing::run(body()) == "error: thrown");
 }
 
-TEST_CASE("two requests before delivery are one cancellation") {
+TROUPE_PROGRAM_TEST_CASE("two requests before delivery are one cancellation") {
   auto body = []() -> coro<int> {
     const auto made = create_task(count_cancellations(10));
     co_await sleep(0s);
@@ -164,7 +166,8 @@ TEST_CASE("two requests before delivery are one cancellation") {
   CHECK(testing::run(body()) == 21);
 }
 
-TEST_CASE("a future and the task that awaits it cancelled together are one cancellation") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a future and the task that awaits it cancelled together are one cancellation") {
   auto retry = [](future<int>& first, int& caught) -> coro<> {
     try {
       co_await first;
@@ -187,7 +190,7 @@ TEST_CASE("a future and the task that awaits it cancelled together are one cance
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("a task that swallows a cancellation lives on") {
+TROUPE_PROGRAM_TEST_CASE("a task that swallows a cancellation lives on") {
   auto body = []() -> coro<int> {
     const auto made = create_task(count_cancellations(1));
     co_await sleep(0s);
@@ -198,7 +201,7 @@ TEST_CASE("a task that swallows a cancellation lives on") {
   CHECK(testing::run(body()) == 10);
 }
 
-TEST_CASE("a request taken back before delivery is forgotten") {
+TROUPE_PROGRAM_TEST_CASE("a request taken back before delivery is forgotten") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     const auto made = create_task(await_future(kept.get_future()));
@@ -212,7 +215,7 @@ TEST_CASE("a request taken back before delivery is forgotten") {
   CHECK(testing::run(body()) == "0 42");
 }
 
-TEST_CASE("a request taken back of two is still delivered") {
+TROUPE_PROGRAM_TEST_CASE("a request taken back of two is still delivered") {
   auto body = []() -> coro<int> {
     promise<int> kept;
     const auto made = create_task(await_future(kept.get_future()));
@@ -227,7 +230,7 @@ TEST_CASE("a request taken back of two is still delivered") {
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("taking back a request does not bring back a future that it cancelled") {
+TROUPE_PROGRAM_TEST_CASE("taking back a request does not bring back a future that it cancelled") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     auto awaited = kept.get_future();
@@ -242,12 +245,12 @@ TEST_CASE("taking back a request does not bring back a future that it cancelled"
   CHECK(testing::run(body()) == "cancelled");
 }
 
-TEST_CASE("requests are not counted below zero") {
+TROUPE_PROGRAM_TEST_CASE("requests are not counted below zero") {
   auto body = []() -> coro<int> { co_return task_base::current()->uncancel(); };
   CHECK(testing::run(body()) == 0);
 }
 
-TEST_CASE("a task that is done cannot be cancelled") {
+TROUPE_PROGRAM_TEST_CASE("a task that is done cannot be cancelled") {
   auto body = []() -> coro<bool> {
     const auto made = create_task(value_after(0s, 5));
     co_await made;
@@ -257,7 +260,7 @@ TEST_CASE("a task that is done cannot be cancelled") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("cancelling a task cancels the task it awaits") {
+TROUPE_PROGRAM_TEST_CASE("cancelling a task cancels the task it awaits") {
   auto body = []() -> coro<std::string> {
     const auto inner = create_task(value_after(1h, 1));
     const auto outer = create_task(await_task(inner));
@@ -269,7 +272,7 @@ TEST_CASE("cancelling a task cancels the task it awaits") {
   CHECK(testing::run(body()) == "cancelled, both");
 }
 
-TEST_CASE("a cancelled task waits until the task it awaits has cleaned up") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled task waits until the task it awaits has cleaned up") {
   auto clean_up = []() -> coro<int> {
     try {
       co_await sleep(infinite);
@@ -289,7 +292,8 @@ TEST_CASE("a cancelled task waits until the task it awaits has cleaned up") {
   CHECK(testing::run(body()) == 5s);
 }
 
-TEST_CASE("a task whose awaited task was cancelled by others is itself not cancelled") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task whose awaited task was cancelled by others is itself not cancelled") {
   auto body = []() -> coro<int> {
     const auto inner = create_task(value_after(1h, 1));
     co_await sleep(0s);
@@ -305,7 +309,7 @@ TEST_CASE("a task whose awaited task was cancelled by others is itself not cance
   CHECK(testing::run(body()) == 10);
 }
 
-TEST_CASE("a task cancelled for good is thrown at by every suspension") {
+TROUPE_PROGRAM_TEST_CASE("a task cancelled for good is thrown at by every suspension") {
   auto body = []() -> coro<int> {
     const auto made = create_task(swallow_all(5));
     co_await sleep(0s);
@@ -316,7 +320,8 @@ TEST_CASE("a task cancelled for good is thrown at by every suspension") {
   CHECK(testing::run(body()) == 5);
 }
 
-TEST_CASE("a task cancelled for good is thrown at though what it awaits ended with a value") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task cancelled for good is thrown at though what it awaits ended with a value") {
   auto stubborn = []() -> coro<int> {
     try {
       co_await sleep(infinite);
@@ -335,7 +340,7 @@ TEST_CASE("a task cancelled for good is thrown at though what it awaits ended wi
   CHECK(testing::run(body()) == "cancelled");
 }
 
-TEST_CASE("a task cancelled for good may return its value") {
+TROUPE_PROGRAM_TEST_CASE("a task cancelled for good may return its value") {
   auto body = []() -> coro<int> {
     const auto made = create_task([]() -> coro<int> {
       task_base::current()->cancel_for_good();
@@ -347,7 +352,8 @@ TEST_CASE("a task cancelled for good may return its value") {
   CHECK(testing::run(body()) == 7);
 }
 
-TEST_CASE("a task cancelled for good does not wait for a task that swallows the cancellation") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a task cancelled for good does not wait for a task that swallows the cancellation") {
   auto stubborn = []() -> coro<> {
     bool caught = false;
     try {
@@ -373,7 +379,7 @@ TEST_CASE("a task cancelled for good does not wait for a task that swallows the 
   CHECK(testing::run(body()) == duration::zero());
 }
 
-TEST_CASE("a cancelled task may clean up with awaits") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled task may clean up with awaits") {
   journal log;
   auto body = [&]() -> coro<> {
     const auto made = create_task(wait_and_clean_up(log));

@@ -1,7 +1,7 @@
 #include <troupe/runtime/task_group.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
@@ -79,7 +79,7 @@ coro<> hold(counted held, bool& started) {
 
 }  // namespace
 
-TEST_CASE("leaving a group waits for all its tasks", "[group-01]") {
+TROUPE_PROGRAM_TEST_CASE("leaving a group waits for all its tasks", "[group-01]") {
   auto body = []() -> coro<> {
     std::optional<task<int>> first;
     std::optional<task<int>> second;
@@ -98,7 +98,8 @@ TEST_CASE("leaving a group waits for all its tasks", "[group-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a group without tasks ends with its body and does not suspend", "[group-01]") {
+TROUPE_PROGRAM_TEST_CASE("a group without tasks ends with its body and does not suspend",
+                         "[group-01]") {
   auto body = []() -> coro<> {
     bool called = false;
     loop::current()->call_soon([&] { called = true; });
@@ -111,7 +112,8 @@ TEST_CASE("a group without tasks ends with its body and does not suspend", "[gro
   testing::run(body());
 }
 
-TEST_CASE("a task that is cancelled alone is no failure of its group", "[group-03]") {
+TROUPE_PROGRAM_TEST_CASE("a task that is cancelled alone is no failure of its group",
+                         "[group-03]") {
   auto body = []() -> coro<> {
     std::optional<task<int>> first;
     std::optional<task<int>> second;
@@ -130,7 +132,8 @@ TEST_CASE("a task that is cancelled alone is no failure of its group", "[group-0
   testing::run(body());
 }
 
-TEST_CASE("a task that throws cancelled by itself is no failure of its group", "[group-03]") {
+TROUPE_PROGRAM_TEST_CASE("a task that throws cancelled by itself is no failure of its group",
+                         "[group-03]") {
   auto give_up = []() -> coro<> {
     throw cancelled{};
     co_return;
@@ -148,7 +151,7 @@ TEST_CASE("a task that throws cancelled by itself is no failure of its group", "
   testing::run(body());
 }
 
-TEST_CASE("a failing task interrupts the body", "[group-05]") {
+TROUPE_PROGRAM_TEST_CASE("a failing task interrupts the body", "[group-05]") {
   journal log;
   auto body = [&]() -> coro<> {
     task_group group;
@@ -168,7 +171,7 @@ TEST_CASE("a failing task interrupts the body", "[group-05]") {
   CHECK(log == journal{"body cancelled"});
 }
 
-TEST_CASE("a failing task cancels the others", "[group-05]") {
+TROUPE_PROGRAM_TEST_CASE("a failing task cancels the others", "[group-05]") {
   journal log;
   auto body = [&]() -> coro<> {
     task_group group;
@@ -186,7 +189,8 @@ TEST_CASE("a failing task cancels the others", "[group-05]") {
   CHECK(log.size() == 2);
 }
 
-TEST_CASE("all failures come out, in the order in which they happened", "[group-05]") {
+TROUPE_PROGRAM_TEST_CASE("all failures come out, in the order in which they happened",
+                         "[group-05]") {
   auto body = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -200,7 +204,8 @@ TEST_CASE("all failures come out, in the order in which they happened", "[group-
   testing::run(body());
 }
 
-TEST_CASE("a body that throws before its tasks began keeps them from beginning", "[group-11]") {
+TROUPE_PROGRAM_TEST_CASE("a body that throws before its tasks began keeps them from beginning",
+                         "[group-11]") {
   bool first = false;
   bool second = false;
   auto body = [&]() -> coro<> {
@@ -222,7 +227,8 @@ TEST_CASE("a body that throws before its tasks began keeps them from beginning",
   CHECK_FALSE(second);
 }
 
-TEST_CASE("a failure of an outer group's task goes through an inner group", "[group-13]") {
+TROUPE_PROGRAM_TEST_CASE("a failure of an outer group's task goes through an inner group",
+                         "[group-13]") {
   journal log;
   auto body = [&]() -> coro<> {
     task_group outer;
@@ -245,7 +251,7 @@ TEST_CASE("a failure of an outer group's task goes through an inner group", "[gr
   CHECK(log == journal{"inner cancelled"});
 }
 
-TEST_CASE("the body's own error in its cleanup comes last", "[group-17]") {
+TROUPE_PROGRAM_TEST_CASE("the body's own error in its cleanup comes last", "[group-17]") {
   auto body = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -260,7 +266,7 @@ TEST_CASE("the body's own error in its cleanup comes last", "[group-17]") {
   testing::run(body());
 }
 
-TEST_CASE("tasks of a group may make siblings while it waits", "[group-23]") {
+TROUPE_PROGRAM_TEST_CASE("tasks of a group may make siblings while it waits", "[group-23]") {
   auto body = []() -> coro<> {
     std::vector<task<int>> made;
     task_group group;
@@ -277,8 +283,8 @@ TEST_CASE("tasks of a group may make siblings while it waits", "[group-23]") {
   testing::run(body());
 }
 
-TEST_CASE("a group that shuts down takes no more tasks and destroys what it is given",
-          "[group-25]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a group that shuts down takes no more tasks and destroys what it is given", "[group-25]") {
   int alive = 0;
   bool started = false;
   bool refused = false;
@@ -298,7 +304,7 @@ TEST_CASE("a group that shuts down takes no more tasks and destroys what it is g
   CHECK(alive == 0);
 }
 
-TEST_CASE("a group that does not run takes no tasks") {
+TROUPE_PROGRAM_TEST_CASE("a group that does not run takes no tasks") {
   bool started = false;
   auto body = [&]() -> coro<> {
     task_group group;
@@ -312,7 +318,7 @@ TEST_CASE("a group that does not run takes no tasks") {
   CHECK_FALSE(started);
 }
 
-TEST_CASE("a group that runs is not run again, and keeps working") {
+TROUPE_PROGRAM_TEST_CASE("a group that runs is not run again, and keeps working") {
   auto body = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -325,7 +331,8 @@ TEST_CASE("a group that runs is not run again, and keeps working") {
   testing::run(body());
 }
 
-TEST_CASE("no request leaks out of a group whose task failed at its exit", "[group-33]") {
+TROUPE_PROGRAM_TEST_CASE("no request leaks out of a group whose task failed at its exit",
+                         "[group-33]") {
   auto body = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -340,7 +347,7 @@ TEST_CASE("no request leaks out of a group whose task failed at its exit", "[gro
   testing::run(body());
 }
 
-TEST_CASE("no request leaks out of a group whose eager task failed", "[group-33]") {
+TROUPE_PROGRAM_TEST_CASE("no request leaks out of a group whose eager task failed", "[group-33]") {
   auto body = []() -> coro<> {
     bool went_on = false;
     task_group group;
@@ -358,7 +365,7 @@ TEST_CASE("no request leaks out of a group whose eager task failed", "[group-33]
   testing::run(body());
 }
 
-TEST_CASE("failures of a group's tasks are not reported besides") {
+TROUPE_PROGRAM_TEST_CASE("failures of a group's tasks are not reported besides") {
   auto body = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -373,7 +380,7 @@ TEST_CASE("failures of a group's tasks are not reported besides") {
   testing::run(body());
 }
 
-TEST_CASE("a failure of an inner group is one error of the outer group") {
+TROUPE_PROGRAM_TEST_CASE("a failure of an inner group is one error of the outer group") {
   auto inner = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -399,7 +406,7 @@ TEST_CASE("a failure of an inner group is one error of the outer group") {
   testing::run(body());
 }
 
-TEST_CASE("a thousand tasks in a group end with it") {
+TROUPE_PROGRAM_TEST_CASE("a thousand tasks in a group end with it") {
   int ended = 0;
   auto one = [&](int index) -> coro<> {
     co_await sleep(std::chrono::milliseconds(index * 7919 % 1000));

@@ -2,7 +2,7 @@
 #include <troupe/runtime/task_group.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
@@ -244,7 +244,7 @@ TEST_CASE("a request at the exit reaches tasks that have begun", "[group-21]") {
   CHECK(all_tasks(*driven).empty());
 }
 
-TEST_CASE("a request and a failure at the same time are both kept", "[group-27]") {
+TROUPE_PROGRAM_TEST_CASE("a request and a failure at the same time are both kept", "[group-27]") {
   for (const bool request_first : {true, false}) {
     auto body = [](bool first) -> coro<> {
       promise<void> gate;
@@ -269,7 +269,8 @@ TEST_CASE("a request and a failure at the same time are both kept", "[group-27]"
   }
 }
 
-TEST_CASE("a request after the group knows of the failure is kept as well", "[group-27]") {
+TROUPE_PROGRAM_TEST_CASE("a request after the group knows of the failure is kept as well",
+                         "[group-27]") {
   auto body = []() -> coro<> {
     promise<void> gate;
     after_group seen;
@@ -286,7 +287,8 @@ TEST_CASE("a request after the group knows of the failure is kept as well", "[gr
   testing::run(body());
 }
 
-TEST_CASE("two nested groups that both fail take back a request each", "[group-29]") {
+TROUPE_PROGRAM_TEST_CASE("two nested groups that both fail take back a request each",
+                         "[group-29]") {
   auto body = []() -> coro<> {
     promise<void> gate;
     auto w = gate.get_future();
@@ -316,7 +318,8 @@ TEST_CASE("two nested groups that both fail take back a request each", "[group-2
   testing::run(body());
 }
 
-TEST_CASE("a request while a failed group winds up is kept until behind it", "[group-31]") {
+TROUPE_PROGRAM_TEST_CASE("a request while a failed group winds up is kept until behind it",
+                         "[group-31]") {
   bool slow_ended = false;
   auto body = [&]() -> coro<> {
     after_group seen;
@@ -335,7 +338,7 @@ TEST_CASE("a request while a failed group winds up is kept until behind it", "[g
   testing::run(body());
 }
 
-TEST_CASE("a task may cancel its group while the body sleeps", "[group-35]") {
+TROUPE_PROGRAM_TEST_CASE("a task may cancel its group while the body sleeps", "[group-35]") {
   int stopped = 0;
   journal log;
   auto body = [&]() -> coro<> {
@@ -355,7 +358,7 @@ TEST_CASE("a task may cancel its group while the body sleeps", "[group-35]") {
   CHECK(log == journal{"body cancelled"});
 }
 
-TEST_CASE("a body may cancel its group and end", "[group-35]") {
+TROUPE_PROGRAM_TEST_CASE("a body may cancel its group and end", "[group-35]") {
   int stopped = 0;
   auto body = [&]() -> coro<> {
     task_group group;
@@ -376,8 +379,8 @@ TEST_CASE("a body may cancel its group and end", "[group-35]") {
   CHECK(stopped == 1);
 }
 
-TEST_CASE("a group that was cancelled before it runs goes as far as its first suspension",
-          "[group-35]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a group that was cancelled before it runs goes as far as its first suspension", "[group-35]") {
   journal log;
   auto body = [&]() -> coro<> {
     task_group group;
@@ -394,7 +397,7 @@ TEST_CASE("a group that was cancelled before it runs goes as far as its first su
   CHECK(log == journal{"began", "body cancelled"});
 }
 
-TEST_CASE("a cancelled group still throws what its tasks throw", "[group-35]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled group still throws what its tasks throw", "[group-35]") {
   auto body = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -410,7 +413,8 @@ TEST_CASE("a cancelled group still throws what its tasks throw", "[group-35]") {
   testing::run(body());
 }
 
-TEST_CASE("a request from outside while a cancelled group winds up is not lost", "[group-35]") {
+TROUPE_PROGRAM_TEST_CASE("a request from outside while a cancelled group winds up is not lost",
+                         "[group-35]") {
   auto body = []() -> coro<> {
     after_group seen;
     const auto parent = create_task(cancel_group_and_end_slowly(1s, seen));

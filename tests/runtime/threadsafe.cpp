@@ -3,7 +3,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <atomic>
 #include <memory>
@@ -107,7 +107,7 @@ TEST_CASE("a submission that nobody waits for goes on, and its failure is not lo
   CHECK(ran);
 }
 
-TEST_CASE("a blocking wait on a thread that runs a loop is refused", "[thread-07]") {
+TROUPE_PROGRAM_TEST_CASE("a blocking wait on a thread that runs a loop is refused", "[thread-07]") {
   failure_log log;
   served_loop other(log);
   auto body = [&]() -> coro<bool> {

@@ -1,7 +1,7 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/cancel_scope.hpp>
 #include <troupe/runtime/wait_for.hpp>
@@ -94,8 +94,8 @@ coro<int> await_future(future<int> awaited) { co_return co_await awaited; }
 
 }  // namespace
 
-TEST_CASE("a time-out throws cancelled inside the scope and timeout_error out of it",
-          "[timeout-01]") {
+TROUPE_PROGRAM_TEST_CASE("a time-out throws cancelled inside the scope and timeout_error out of it",
+                         "[timeout-01]") {
   auto body = []() -> coro<> {
     timeout_scope scope(10ms);
     bool seen = false;
@@ -110,7 +110,7 @@ TEST_CASE("a time-out throws cancelled inside the scope and timeout_error out of
   testing::run(body());
 }
 
-TEST_CASE("a time-out may be given as a moment", "[timeout-01]") {
+TROUPE_PROGRAM_TEST_CASE("a time-out may be given as a moment", "[timeout-01]") {
   auto body = []() -> coro<> {
     const time_point deadline = loop::current()->time() + 10ms;
     timeout_scope scope(deadline);
@@ -124,7 +124,8 @@ TEST_CASE("a time-out may be given as a moment", "[timeout-01]") {
   testing::run(body());
 }
 
-TEST_CASE("a time-out of zero or less fires at the first suspension", "[timeout-03]") {
+TROUPE_PROGRAM_TEST_CASE("a time-out of zero or less fires at the first suspension",
+                         "[timeout-03]") {
   for (const duration limit : {duration(0s), duration(-11s)}) {
     for (const duration delay : {duration(10s), duration(0s)}) {
       auto body = [](duration short_limit, duration pause) -> coro<> {
@@ -141,7 +142,8 @@ TEST_CASE("a time-out of zero or less fires at the first suspension", "[timeout-
   }
 }
 
-TEST_CASE("a body that does not suspend has time enough even without any", "[timeout-03]") {
+TROUPE_PROGRAM_TEST_CASE("a body that does not suspend has time enough even without any",
+                         "[timeout-03]") {
   auto give = []() -> coro<int> { co_return 1; };
   auto body = [&]() -> coro<> {
     const int value = co_await timeout(0s, give());
@@ -151,7 +153,8 @@ TEST_CASE("a body that does not suspend has time enough even without any", "[tim
   testing::run(body());
 }
 
-TEST_CASE("of two scopes with one deadline only the outer one reports", "[timeout-05]") {
+TROUPE_PROGRAM_TEST_CASE("of two scopes with one deadline only the outer one reports",
+                         "[timeout-05]") {
   auto body = []() -> coro<> {
     const time_point deadline = loop::current()->time() + 1s;
     timeout_scope outer(deadline);
@@ -168,7 +171,8 @@ TEST_CASE("of two scopes with one deadline only the outer one reports", "[timeou
   testing::run(body());
 }
 
-TEST_CASE("an outer deadline that comes first leaves the inner scope unexpired", "[timeout-07]") {
+TROUPE_PROGRAM_TEST_CASE("an outer deadline that comes first leaves the inner scope unexpired",
+                         "[timeout-07]") {
   auto body = []() -> coro<> {
     timeout_scope outer(50ms);
     timeout_scope inner(200ms);
@@ -183,7 +187,7 @@ TEST_CASE("an outer deadline that comes first leaves the inner scope unexpired",
   testing::run(body());
 }
 
-TEST_CASE("an error before the deadline passes through", "[timeout-09]") {
+TROUPE_PROGRAM_TEST_CASE("an error before the deadline passes through", "[timeout-09]") {
   auto body = []() -> coro<> {
     timeout_scope scope(10ms);
     std::string how = co_await ending(scope.run(fail_after(0s, "E")));
@@ -195,7 +199,7 @@ TEST_CASE("an error before the deadline passes through", "[timeout-09]") {
   testing::run(body());
 }
 
-TEST_CASE("an error thrown while being timed out leaves the scope", "[timeout-09]") {
+TROUPE_PROGRAM_TEST_CASE("an error thrown while being timed out leaves the scope", "[timeout-09]") {
   auto body = []() -> coro<> {
     timeout_scope scope(10ms);
     std::string how = co_await ending(scope.run(fail_in_cleanup()));
@@ -234,7 +238,8 @@ TEST_CASE("a request from outside interrupts the cleanup after a time-out", "[ti
   CHECK(limited.driven.time() == time_point(50ms));
 }
 
-TEST_CASE("a new request in a scope entered with an old one stays a cancellation", "[timeout-15]") {
+TROUPE_PROGRAM_TEST_CASE("a new request in a scope entered with an old one stays a cancellation",
+                         "[timeout-15]") {
   auto cancel_itself = []() -> coro<> {
     current_task().cancel();
     co_await sleep(2s);
@@ -252,7 +257,8 @@ TEST_CASE("a new request in a scope entered with an old one stays a cancellation
   testing::run(inner());
 }
 
-TEST_CASE("a scope entered with an old request times out all the same", "[timeout-15]") {
+TROUPE_PROGRAM_TEST_CASE("a scope entered with an old request times out all the same",
+                         "[timeout-15]") {
   auto inner = []() -> coro<> {
     current_task().cancel();
     co_await ending(sleep_of(1s));
@@ -304,7 +310,7 @@ TEST_CASE("a deadline that has been moved twice into the past fires once", "[tim
   CHECK_THROWS_AS(limited.scope.reschedule(time_point(20s)), invalid_state);
 }
 
-TEST_CASE("a scope is used once", "[timeout-19]") {
+TROUPE_PROGRAM_TEST_CASE("a scope is used once", "[timeout-19]") {
   auto body = []() -> coro<> {
     timeout_scope scope(1s);
     CHECK_THROWS_AS(scope.reschedule(time_point(5s)), invalid_state);
@@ -381,7 +387,7 @@ TEST_CASE("a result that comes after the deadline finds its future cancelled", "
   CHECK_THROWS_AS(running.result(), timeout_error);
 }
 
-TEST_CASE("a time-out gives the value of its body, which may be a function") {
+TROUPE_PROGRAM_TEST_CASE("a time-out gives the value of its body, which may be a function") {
   auto body = []() -> coro<> {
     const int value = co_await timeout(1s, value_after(500ms, 7));
     CHECK(value == 7);
@@ -393,7 +399,7 @@ TEST_CASE("a time-out gives the value of its body, which may be a function") {
   testing::run(body());
 }
 
-TEST_CASE("a body that swallows its time-out ends by its value") {
+TROUPE_PROGRAM_TEST_CASE("a body that swallows its time-out ends by its value") {
   auto swallow = []() -> coro<int> {
     co_await ending(sleep_of(1h));
     co_return 3;
@@ -435,7 +441,7 @@ TEST_CASE("a time limit may outlive the task that a closing loop destroyed in it
   }
 }
 
-TEST_CASE("a time limit takes what can be awaited, though it is no coroutine") {
+TROUPE_PROGRAM_TEST_CASE("a time limit takes what can be awaited, though it is no coroutine") {
   auto body = []() -> coro<std::string> {
     queue<int> items;
     event happened;
@@ -463,7 +469,8 @@ TEST_CASE("a time limit takes what can be awaited, though it is no coroutine") {
   CHECK(testing::run(body()) == "late late late late late 11");
 }
 
-TEST_CASE("a time limit takes a task or a future, and cancels it when the time is up") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a time limit takes a task or a future, and cancels it when the time is up") {
   auto body = []() -> coro<std::string> {
     auto in_time = create_task(value_after(1s, 5));
     const int got = co_await timeout(2s, in_time);

@@ -1,7 +1,7 @@
 #include <troupe/runtime/wait.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
@@ -44,7 +44,8 @@ duration now() { return loop::current()->time() - time_point{}; }
 
 }  // namespace
 
-TEST_CASE("wait returns when all are done, and at once the second time", "[wait-01]") {
+TROUPE_PROGRAM_TEST_CASE("wait returns when all are done, and at once the second time",
+                         "[wait-01]") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_after(100ms, 1)), create_task(value_after(150ms, 2))};
     const handles turned{both[1], both[0]};
@@ -60,7 +61,7 @@ TEST_CASE("wait returns when all are done, and at once the second time", "[wait-
   testing::run(body());
 }
 
-TEST_CASE("wait returns at once when enough are done already", "[wait-01]") {
+TROUPE_PROGRAM_TEST_CASE("wait returns at once when enough are done already", "[wait-01]") {
   for (const return_when when : {return_when::first_completed, return_when::first_exception}) {
     auto body = [](return_when enough) -> coro<> {
       const handles all{create_task(value_now(1)), create_task(throw_after(0s, "B")),
@@ -77,7 +78,7 @@ TEST_CASE("wait returns at once when enough are done already", "[wait-01]") {
   }
 }
 
-TEST_CASE("wait for the first leaves the others running", "[wait-03]") {
+TROUPE_PROGRAM_TEST_CASE("wait for the first leaves the others running", "[wait-03]") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_after(10s, 1)), create_task(value_after(100ms, 2))};
     auto result = co_await wait(both, {.return_when = return_when::first_completed});
@@ -92,7 +93,8 @@ TEST_CASE("wait for the first leaves the others running", "[wait-03]") {
   testing::run(body());
 }
 
-TEST_CASE("wait for the first exception returns with it and does not throw it", "[wait-05]") {
+TROUPE_PROGRAM_TEST_CASE("wait for the first exception returns with it and does not throw it",
+                         "[wait-05]") {
   struct variant {
     duration delay;
     bool third;
@@ -112,7 +114,7 @@ TEST_CASE("wait for the first exception returns with it and does not throw it", 
   }
 }
 
-TEST_CASE("a cancelled task is no first exception", "[wait-05]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled task is no first exception", "[wait-05]") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_after(10s, 1)), create_task(value_after(10s, 2))};
     loop::current()->call_later(1s, [second = both[1]] { second.cancel(); });
@@ -123,7 +125,8 @@ TEST_CASE("a cancelled task is no first exception", "[wait-05]") {
   testing::run(body());
 }
 
-TEST_CASE("with no exception a wait for the first one ends when all are done", "[wait-05]") {
+TROUPE_PROGRAM_TEST_CASE("with no exception a wait for the first one ends when all are done",
+                         "[wait-05]") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_after(1s, 1)), create_task(value_after(2s, 2))};
     auto result = co_await wait(both, {.return_when = return_when::first_exception});
@@ -133,7 +136,7 @@ TEST_CASE("with no exception a wait for the first one ends when all are done", "
   testing::run(body());
 }
 
-TEST_CASE("failures stay inside the tasks that are waited for", "[wait-07]") {
+TROUPE_PROGRAM_TEST_CASE("failures stay inside the tasks that are waited for", "[wait-07]") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_after(100ms, 1)), create_task(throw_after(150ms, "B"))};
     for (int time = 0; time < 2; ++time) {
@@ -147,7 +150,8 @@ TEST_CASE("failures stay inside the tasks that are waited for", "[wait-07]") {
   testing::run(body());
 }
 
-TEST_CASE("a failure that nobody takes out of what was waited for is reported", "[wait-07]") {
+TROUPE_PROGRAM_TEST_CASE("a failure that nobody takes out of what was waited for is reported",
+                         "[wait-07]") {
   failure_log log;
   auto body = []() -> coro<> {
     handles one;
@@ -158,7 +162,7 @@ TEST_CASE("a failure that nobody takes out of what was waited for is reported", 
   CHECK(log.count("unseen") == 1);
 }
 
-TEST_CASE("cancelling a wait leaves alone what is waited for", "[wait-09]") {
+TROUPE_PROGRAM_TEST_CASE("cancelling a wait leaves alone what is waited for", "[wait-09]") {
   int proof = 0;
   auto body = [&]() -> coro<> {
     promise<void> gate;
@@ -178,7 +182,7 @@ TEST_CASE("cancelling a wait leaves alone what is waited for", "[wait-09]") {
   CHECK(proof == 1);
 }
 
-TEST_CASE("wait gives up after its timeout and cancels nothing") {
+TROUPE_PROGRAM_TEST_CASE("wait gives up after its timeout and cancels nothing") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_after(1s, 1)), create_task(value_after(5s, 2))};
     auto result = co_await wait(both, {.timeout = 2s});
@@ -191,7 +195,7 @@ TEST_CASE("wait gives up after its timeout and cancels nothing") {
   testing::run(body());
 }
 
-TEST_CASE("a wait that ends before its timeout leaves no timer") {
+TROUPE_PROGRAM_TEST_CASE("a wait that ends before its timeout leaves no timer") {
   auto body = []() -> coro<> {
     const handles one{create_task(value_after(1s, 1))};
     co_await wait(one, {.timeout = 1h});
@@ -200,7 +204,7 @@ TEST_CASE("a wait that ends before its timeout leaves no timer") {
   testing::run(body());
 }
 
-TEST_CASE("a wait without time lets those run once that are ready") {
+TROUPE_PROGRAM_TEST_CASE("a wait without time lets those run once that are ready") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_now(1)), create_task(value_after(1s, 2))};
     auto result = co_await wait(both, {.timeout = 0s});
@@ -214,7 +218,7 @@ TEST_CASE("a wait without time lets those run once that are ready") {
   testing::run(body());
 }
 
-TEST_CASE("polling by waits without time starves nobody") {
+TROUPE_PROGRAM_TEST_CASE("polling by waits without time starves nobody") {
   auto body = []() -> coro<int> {
     const handles one{create_task(value_after(0s, 1))};
     int polls = 0;
@@ -224,7 +228,7 @@ TEST_CASE("polling by waits without time starves nobody") {
   CHECK(testing::run(body()) < 5);
 }
 
-TEST_CASE("wait for nothing is an error that says so") {
+TROUPE_PROGRAM_TEST_CASE("wait for nothing is an error that says so") {
   auto body = []() -> coro<> {
     const handles none;
     co_await wait(none);
@@ -232,7 +236,7 @@ TEST_CASE("wait for nothing is an error that says so") {
   CHECK_THROWS_AS(testing::run(body()), std::invalid_argument);
 }
 
-TEST_CASE("wait returns a handle once that it was given twice") {
+TROUPE_PROGRAM_TEST_CASE("wait returns a handle once that it was given twice") {
   auto body = []() -> coro<std::size_t> {
     const auto one = create_task(value_after(1s, 1));
     const handles thrice{one, one, one};
@@ -242,7 +246,7 @@ TEST_CASE("wait returns a handle once that it was given twice") {
   CHECK(testing::run(body()) == 1);
 }
 
-TEST_CASE("wait takes futures") {
+TROUPE_PROGRAM_TEST_CASE("wait takes futures") {
   auto body = []() -> coro<> {
     promise<int> first;
     promise<int> second;

@@ -1,7 +1,7 @@
 #include <troupe/runtime/wait_for.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/catch.hpp"
+#include "support/explored.hpp"
 
 #include <troupe/runtime/any_task.hpp>
 #include <troupe/runtime/testing/manual_loop.hpp>
@@ -94,7 +94,8 @@ TEST_CASE("a wait without a limit is a plain await and makes no timer", "[waitfo
   CHECK(waiting.result() == "done");
 }
 
-TEST_CASE("a result before the limit is returned and leaves no timer", "[waitfor-01]") {
+TROUPE_PROGRAM_TEST_CASE("a result before the limit is returned and leaves no timer",
+                         "[waitfor-01]") {
   auto body = []() -> coro<> {
     promise<std::string> later;
     loop::current()->call_later(100ms, [&] { later.set_value("ok"); });
@@ -108,7 +109,8 @@ TEST_CASE("a result before the limit is returned and leaves no timer", "[waitfor
   testing::run(body());
 }
 
-TEST_CASE("a result in the round in which the wait begins is returned", "[waitfor-01]") {
+TROUPE_PROGRAM_TEST_CASE("a result in the round in which the wait begins is returned",
+                         "[waitfor-01]") {
   auto body = []() -> coro<> {
     promise<std::string> later;
     loop::current()->call_soon([&] { later.set_value("ok"); });
@@ -120,7 +122,7 @@ TEST_CASE("a result in the round in which the wait begins is returned", "[waitfo
   testing::run(body());
 }
 
-TEST_CASE("what is done already needs no time", "[waitfor-03]") {
+TROUPE_PROGRAM_TEST_CASE("what is done already needs no time", "[waitfor-03]") {
   auto body = []() -> coro<> {
     promise<std::string> given;
     auto done = given.get_future();
@@ -133,7 +135,8 @@ TEST_CASE("what is done already needs no time", "[waitfor-03]") {
   testing::run(body());
 }
 
-TEST_CASE("a coroutine that has no time never begins and is destroyed", "[waitfor-03]") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine that has no time never begins and is destroyed",
+                         "[waitfor-03]") {
   int alive = 0;
   bool started = false;
   auto body = [&]() -> coro<> {
@@ -147,7 +150,7 @@ TEST_CASE("a coroutine that has no time never begins and is destroyed", "[waitfo
   CHECK_FALSE(started);
 }
 
-TEST_CASE("a task that has no time is cancelled, and waited for", "[waitfor-03]") {
+TROUPE_PROGRAM_TEST_CASE("a task that has no time is cancelled, and waited for", "[waitfor-03]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto stubborn = create_task(refuse_for(1s, ended));
@@ -163,7 +166,7 @@ TEST_CASE("a task that has no time is cancelled, and waited for", "[waitfor-03]"
   testing::run(body());
 }
 
-TEST_CASE("what refuses to be cancelled delays the time-out", "[waitfor-05]") {
+TROUPE_PROGRAM_TEST_CASE("what refuses to be cancelled delays the time-out", "[waitfor-05]") {
   for (const bool as_task : {false, true}) {
     bool ended = false;
     auto body = [&](bool make_task) -> coro<> {
@@ -181,7 +184,7 @@ TEST_CASE("what refuses to be cancelled delays the time-out", "[waitfor-05]") {
   }
 }
 
-TEST_CASE("an error in answer to the time-out wins", "[waitfor-07]") {
+TROUPE_PROGRAM_TEST_CASE("an error in answer to the time-out wins", "[waitfor-07]") {
   for (const bool as_task : {false, true}) {
     auto body = [](bool make_task) -> coro<std::string> {
       std::string how;
@@ -197,7 +200,7 @@ TEST_CASE("an error in answer to the time-out wins", "[waitfor-07]") {
   }
 }
 
-TEST_CASE("a cancelled caller waits for what it has waited for", "[waitfor-09]") {
+TROUPE_PROGRAM_TEST_CASE("a cancelled caller waits for what it has waited for", "[waitfor-09]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto waiting = create_task(wait_for_refusal(200ms, ended, 400ms));
@@ -211,8 +214,9 @@ TEST_CASE("a cancelled caller waits for what it has waited for", "[waitfor-09]")
   testing::run(body());
 }
 
-TEST_CASE("a request while the timed-out task ends is passed on, and its value returned",
-          "[waitfor-11]") {
+TROUPE_PROGRAM_TEST_CASE(
+    "a request while the timed-out task ends is passed on, and its value returned",
+    "[waitfor-11]") {
   journal log;
   auto body = [&]() -> coro<> {
     const auto inner = create_task(die_slowly(log));
@@ -229,7 +233,8 @@ TEST_CASE("a request while the timed-out task ends is passed on, and its value r
   testing::run(body());
 }
 
-TEST_CASE("of nested waits with one deadline only the outer one times out", "[waitfor-13]") {
+TROUPE_PROGRAM_TEST_CASE("of nested waits with one deadline only the outer one times out",
+                         "[waitfor-13]") {
   std::string inner;
   auto body = [&]() -> coro<> {
     std::string outer = co_await ending(wait_for(swallow_a_timeout(1s, inner), 1s));
@@ -242,7 +247,8 @@ TEST_CASE("of nested waits with one deadline only the outer one times out", "[wa
   testing::run(body());
 }
 
-TEST_CASE("the inner one of nested waits times out when its time is shorter", "[waitfor-13]") {
+TROUPE_PROGRAM_TEST_CASE("the inner one of nested waits times out when its time is shorter",
+                         "[waitfor-13]") {
   std::string inner;
   auto body = [&]() -> coro<> {
     CHECK_THROWS_AS(co_await wait_for(swallow_a_timeout(1s, inner), 2s), timeout_error);
@@ -253,7 +259,7 @@ TEST_CASE("the inner one of nested waits times out when its time is shorter", "[
   testing::run(body());
 }
 
-TEST_CASE("a wait that times out cancels the task or future it waits for") {
+TROUPE_PROGRAM_TEST_CASE("a wait that times out cancels the task or future it waits for") {
   auto body = []() -> coro<> {
     const auto sleeping = create_task(sleep_of(1h));
     CHECK_THROWS_AS(co_await wait_for(sleeping, 1s), timeout_error);
@@ -267,7 +273,7 @@ TEST_CASE("a wait that times out cancels the task or future it waits for") {
   testing::run(body());
 }
 
-TEST_CASE("a coroutine that is waited for runs in the calling task") {
+TROUPE_PROGRAM_TEST_CASE("a coroutine that is waited for runs in the calling task") {
   auto asks = []() -> coro<any_task> { co_return current_task(); };
   auto body = [&]() -> coro<bool> {
     const any_task inside = co_await wait_for(asks(), 1s);
@@ -276,7 +282,7 @@ TEST_CASE("a coroutine that is waited for runs in the calling task") {
   CHECK(testing::run(body()));
 }
 
-TEST_CASE("a limit that is not a number is an error") {
+TROUPE_PROGRAM_TEST_CASE("a limit that is not a number is an error") {
   auto body = []() -> coro<> {
     co_await wait_for(sleep_of(1s), std::chrono::duration<double>(std::nan("")));
   };

@@ -425,5 +425,5 @@ TEST_CASE("a server that is left alone is closed with its loop, and its clients 
     CHECK((each.at_end() || each.error() == ECONNRESET));
   }
   guests.clear();
-  CHECK(open_descriptors() == before);
+  CHECK(descriptors_come_to(before));
 }

@@ -52,6 +52,30 @@ inline std::size_t open_descriptors() {
   return count;
 }
 
+/// Waits until there are so many. UndefinedBehaviorSanitizer looks at memory through a pipe, also in a thread that ends, so there may be
+/// more for a moment.
+inline bool descriptors_come_to(std::size_t expected) {
+  for (int tries = 0; tries < 10'000; ++tries) {
+    if (open_descriptors() == expected) return true;
+    ::usleep(1'000);
+  }
+  return false;
+}
+
+/// What they are, for the message of a test that found too many.
+inline std::string names_of_descriptors() {
+  std::string names;
+  for (int number = 0; number < 1024; ++number) {
+    char name[256];
+    const std::string link = "/proc/self/fd/" + std::to_string(number);
+    const ssize_t length = ::readlink(link.c_str(), name, sizeof name);
+    if (length > 0)
+      names +=
+          std::to_string(number) + " " + std::string(name, static_cast<std::size_t>(length)) + "\n";
+  }
+  return names;
+}
+
 /// Processor time of the whole process.
 inline duration processor_time() {
   timespec used{};
@@ -79,7 +103,9 @@ inline void run_scenario(coro<> body, std::size_t threads = 1, failure_log* expe
   options.on_failure = (expected != nullptr ? *expected : unexpected).handler();
   troupe::run(with_patience(std::move(body)), std::move(options));
   CHECK(unexpected.text() == "");
-  CHECK(open_descriptors() == before);
+  const bool closed = descriptors_come_to(before);
+  INFO(names_of_descriptors());
+  CHECK(closed);
 }
 
 /// Comes back when `holds()`. For what announces itself to nobody here; everything else is waited for by its event.

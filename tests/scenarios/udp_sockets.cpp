@@ -38,7 +38,7 @@ TEST_CASE("closing a socket ends the wait for it, and later uses, with an error 
     one.close();
     one.close();
     CHECK(one.is_closed());
-    CHECK(open_descriptors() == before - 1);
+    CHECK(descriptors_come_to(before - 1));
     const wait_end result = co_await waiting;
     CHECK(result.error == std::errc::operation_canceled);
     CHECK(result.text.find("a UDP socket that is closed") == 0);
