@@ -1,6 +1,7 @@
 #include <troupe/runtime/testing/explore.hpp>
 
 #include <troupe/runtime/failure.hpp>
+#include <troupe/runtime/testing/detailed_failure.hpp>
 #include <troupe/runtime/testing/exhaustive.hpp>
 
 #include <algorithm>
@@ -47,6 +48,8 @@ std::string kind_of(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   } catch (const nothing_new&) {
     return std::string(nothing_new_kind);
+  } catch (const detailed_failure& known) {
+    return typeid(known).name() + known.kind();
   } catch (const std::exception& known) {
     return typeid(known).name() + without_numbers(describe(error));
   } catch (...) {

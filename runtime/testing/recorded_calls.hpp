@@ -1,0 +1,63 @@
+#pragma once
+
+#include <troupe/runtime/testing/sequential_model.hpp>
+#include <troupe/runtime/time.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe::testing {
+
+struct linearization;
+
+namespace internal {
+
+inline constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+
+/// One operation, from its call to its answer.
+struct recorded_call {
+  std::string client;
+  std::string key;
+  std::unique_ptr<any_call> call;
+  std::uint64_t begin = 0;  ///< events are numbered as they happen
+  std::uint64_t end = never;
+  time_point began = {};
+  time_point ended = {};
+  bool happened = true;  ///< or may have
+};
+
+/// What a `history` holds, in which the model's type is forgotten.
+/// Threads: any, at the same time.
+class recorded_calls {
+ public:
+  std::size_t begins(std::string client, std::string key, std::unique_ptr<any_call> call);
+  /// Errors: `invalid_state` when it has ended before.
+  template <class Note>
+  void ends(std::size_t number, Note note) {
+    const std::lock_guard<std::mutex> guard(lock_);
+    recorded_call& ended = still_open(number);
+    note();
+    ended.end = ++events_;
+    ended.ended = now();
+  }
+  void never_was(std::size_t number);
+  linearization check(const any_state& initial, std::size_t most_configurations) const;
+
+ private:
+  recorded_call& still_open(std::size_t number);
+  static time_point now() noexcept;
+
+  mutable std::mutex lock_;
+  std::vector<recorded_call> calls_;
+  std::uint64_t events_ = 0;
+};
+
+}  // namespace internal
+
+}  // namespace troupe::testing
