@@ -1,8 +1,8 @@
 #include <troupe/runtime/testing/explore.hpp>
 
 #include <troupe/runtime/failure.hpp>
-#include <troupe/runtime/testing/detailed_failure.hpp>
 #include <troupe/runtime/testing/exhaustive.hpp>
+#include <troupe/runtime/testing/simplifier.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -10,51 +10,23 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <typeinfo>
 #include <unordered_set>
 
 namespace troupe::testing {
 
 namespace {
 
-using choices = std::vector<std::uint32_t>;
+using internal::attempt;
+using internal::choices;
+using internal::simplifier;
+using internal::turns;
+using internal::without_trailing_zeros;
 
 constexpr std::string_view first_line = "troupe replay 1";
 
 std::vector<internal::make_witness>& witness_makers() {
   static std::vector<internal::make_witness> all;
   return all;
-}
-
-/// What came of one run.
-struct attempt {
-  choices made;
-  std::size_t steps = 0;
-  std::uint64_t hash = 0;
-  std::exception_ptr error;
-  std::string kind;  ///< of the error, the same for those that fail alike; empty when there is none
-};
-
-/// Numbers differ between runs that fail alike.
-std::string without_numbers(std::string text) {
-  std::erase_if(text, [](char each) { return each >= '0' && each <= '9'; });
-  return text;
-}
-
-constexpr std::string_view nothing_new_kind = "nothing new";
-
-std::string kind_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const nothing_new&) {
-    return std::string(nothing_new_kind);
-  } catch (const detailed_failure& known) {
-    return typeid(known).name() + known.kind();
-  } catch (const std::exception& known) {
-    return typeid(known).name() + without_numbers(describe(error));
-  } catch (...) {
-    return "unknown";
-  }
 }
 
 attempt try_once(const explore_options& options, const internal::scenario& run, oracle& decides,
@@ -75,9 +47,13 @@ attempt try_once(const explore_options& options, const internal::scenario& run, 
     run(world);
   } catch (...) {
     result.error = std::current_exception();
-    result.kind = kind_of(result.error);
+    result.kind = internal::kind_of(result.error);
   }
   result.made = world.choices();
+  result.kinds = world.kinds();
+  result.parts = world.parts();
+  result.ordered =
+      std::find(result.kinds.begin(), result.kinds.end(), choice::kind::next) != result.kinds.end();
   result.steps = world.steps();
   result.hash = world.hash();
   return result;
@@ -99,114 +75,6 @@ std::uint64_t seed_of(const explore_options& options, std::size_t schedule) {
   seeded random(options.seed + schedule * 0x632be59bd9b4e019);
   return random.next() | 1;
 }
-
-std::size_t turns(const choices& made) {
-  return static_cast<std::size_t>(
-      std::count_if(made.begin(), made.end(), [](std::uint32_t each) { return each != 0; }));
-}
-
-choices without_trailing_zeros(choices made) {
-  while (!made.empty() && made.back() == 0) made.pop_back();
-  return made;
-}
-
-// --- simpler ----------------------------------------------------------------------------------------------------------
-
-/// Looks for choices that fail in the same way and are simpler: fewer that are not natural, then a shorter run. Delta debugging: Zeller,
-/// Hildebrandt, "Simplifying and Isolating Failure-Inducing Input" (2002), over the choices.
-class simplifier {
- public:
-  simplifier(const explore_options& options, const internal::scenario& run, attempt found)
-      : options_(options), run_(run), best_(std::move(found)), left_(options.shrink_runs) {}
-
-  attempt simplest() {
-    std::size_t before = 0;
-    do {
-      before = cost();
-      cut_off();
-      drop();
-      make_natural();
-      make_smaller();
-    } while (cost() < before && left_ > 0);
-    return std::move(best_);
-  }
-
- private:
-  std::size_t cost() const { return turns(best_.made) * 100'000 + best_.steps; }
-
-  bool fails(choices tried) {
-    if (left_ == 0) return false;
-    --left_;
-    replay again(std::move(tried));
-    attempt other = try_once(options_, run_, again);
-    if (other.kind != best_.kind) return false;
-    other.made = without_trailing_zeros(std::move(other.made));
-    if (turns(other.made) * 100'000 + other.steps >= cost()) return false;
-    best_ = std::move(other);
-    return true;
-  }
-
-  /// The natural order from some choice on.
-  void cut_off() {
-    std::size_t low = 0;
-    std::size_t high = best_.made.size();
-    while (low < high && left_ > 0) {
-      const std::size_t middle = low + (high - low) / 2;
-      choices tried(best_.made.begin(), best_.made.begin() + static_cast<std::ptrdiff_t>(middle));
-      if (fails(std::move(tried))) {
-        high = std::min(middle, best_.made.size());
-      } else {
-        low = middle + 1;
-      }
-    }
-  }
-
-  /// Choices taken out, so that those behind them come earlier.
-  void drop() {
-    for (std::size_t size = std::max<std::size_t>(best_.made.size() / 2, 1); left_ > 0; size /= 2) {
-      for (std::size_t at = 0; at < best_.made.size() && left_ > 0;) {
-        choices tried = best_.made;
-        const auto from = tried.begin() + static_cast<std::ptrdiff_t>(at);
-        tried.erase(from, from + static_cast<std::ptrdiff_t>(std::min(size, tried.size() - at)));
-        if (!fails(std::move(tried))) at += size;
-      }
-      if (size == 1) return;
-    }
-  }
-
-  /// Choices made natural, many at once first.
-  void make_natural() {
-    for (std::size_t size = std::max<std::size_t>(turns(best_.made) / 2, 1); left_ > 0; size /= 2) {
-      for (std::size_t from = 0; left_ > 0;) {
-        std::vector<std::size_t> places;
-        for (std::size_t at = 0; at < best_.made.size(); ++at) {
-          if (best_.made[at] != 0) places.push_back(at);
-        }
-        if (from >= places.size()) break;
-        choices tried = best_.made;
-        for (std::size_t each = from; each < std::min(from + size, places.size()); ++each)
-          tried[places[each]] = 0;
-        if (!fails(std::move(tried))) from += size;
-      }
-      if (size == 1) return;
-    }
-  }
-
-  /// The next but one instead of the last but one.
-  void make_smaller() {
-    for (std::size_t at = 0; at < best_.made.size() && left_ > 0; ++at) {
-      if (best_.made[at] < 2) continue;
-      choices tried = best_.made;
-      tried[at] = 1;
-      fails(std::move(tried));
-    }
-  }
-
-  const explore_options& options_;
-  const internal::scenario& run_;
-  attempt best_;
-  std::size_t left_;
-};
 
 // --- to be run again --------------------------------------------------------------------------------------------------
 
@@ -301,7 +169,8 @@ void check_the_same(const attempt& one, const attempt& other) {
     replay again(found.made);
     check_the_same(found, try_once(options, run, again));
   }
-  const attempt simplest = simplifier(options, run, std::move(found)).simplest();
+  const auto try_again = [&](oracle& decides) { return try_once(options, run, decides); };
+  const attempt simplest = simplifier(try_again, std::move(found), options.shrink_runs).simplest();
   about.choices = without_trailing_zeros(simplest.made);
   about.turns_left = turns(simplest.made);
   about.steps_left = simplest.steps;
@@ -316,8 +185,9 @@ void check_the_same(const attempt& one, const attempt& other) {
   throw schedule_failed(std::move(about));
 }
 
-/// How many choices the natural order leaves open.
-std::size_t natural_length(const explore_options& options, const internal::scenario& run) {
+/// How many choices a run makes, if it is not said: as many as the natural order leaves open.
+std::size_t length_of(const explore_options& options, const internal::scenario& run) {
+  if (options.length != 0) return options.length;
   first_come natural;
   return try_once(options, run, natural).made.size();
 }
@@ -332,7 +202,7 @@ exploration search_all(const explore_options& options, const internal::scenario&
     attempt each = try_once(options, run, all);
     result.steps += each.steps;
     result.schedules += 1;
-    if (each.kind == nothing_new_kind) continue;
+    if (each.kind == internal::nothing_new_kind) continue;
     if (each.error != nullptr) fail(options, run, std::move(each), 0, result.schedules);
     ++result.different;
   } while (all.next());
@@ -362,15 +232,14 @@ exploration internal::explore(const explore_options& options, const scenario& ru
   }
   if (const char* const text = std::getenv("TROUPE_SEED"); text != nullptr && *text != '\0') {
     const std::uint64_t seed = read_seed(text);
-    const std::unique_ptr<oracle> decides =
-        oracle_for(options.how, seed, natural_length(options, run));
+    const std::unique_ptr<oracle> decides = oracle_for(options.how, seed, length_of(options, run));
     attempt only = try_once(options, run, *decides);
     if (only.error != nullptr) fail(options, run, std::move(only), seed, 0);
     return {1, only.steps, 1};
   }
   if (options.how == search::exhaustive) return search_all(options, run);
   std::unordered_set<std::uint64_t> seen;
-  const std::size_t length = natural_length(options, run);
+  const std::size_t length = length_of(options, run);
   for (std::size_t schedule = 0; schedule < options.schedules; ++schedule) {
     const std::uint64_t seed = seed_of(options, schedule);
     const std::unique_ptr<oracle> decides = oracle_for(options.how, seed, length);
