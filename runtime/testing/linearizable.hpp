@@ -56,6 +56,18 @@ struct linearizability_undecided : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A call in a history that was given temporaries which g++ 12 cannot hold in a co_await expression. Name it first:
+///   auto calling = seen.call("ann", put{"x", 1}, ask);
+///   co_await calling;
+template <class T>
+class [[nodiscard]] named_coro : public coro<T> {
+ public:
+  explicit named_coro(coro<T>&& made) noexcept : coro<T>(std::move(made)) {}
+  auto operator co_await() & { return coro<T>::operator co_await(); }
+  /// g++ 12 would destroy the temporaries twice: give it a name first.
+  void operator co_await() && = delete;
+};
+
 /// What clients did to something at the same time, and what they saw; and whether that is linearizable: as if each operation had taken
 /// effect at one moment between its call and its answer, one after the other (Herlihy, Wing, "Linearizability", 1990).
 ///
@@ -126,17 +138,15 @@ class history {
   }
   /// Calls `ask(operation)`, which makes something to await, and notes what comes of it; what it throws leaves open whether it took
   /// effect. Cancel: as what is awaited.
+  /// With g++ 12, what has an operation or function with a destructor is to be named before it is awaited.
   template <operation_of<Model> Operation, class Ask>
-  coro<answer_of<Model, Operation>> call(std::string client, Operation operation, Ask ask) {
-    auto noted = begin(std::move(client), operation);
-    auto asked = internal::as_one_coro(ask, std::as_const(operation));
-    if constexpr (std::is_void_v<answer_of<Model, Operation>>) {
-      co_await asked;
-      noted.returned();
+  auto call(std::string client, Operation operation, Ask ask) {
+    auto made = called(std::move(client), std::move(operation), std::move(ask));
+    if constexpr ((internal::unsafe_temporary<Operation> && std::is_aggregate_v<Operation>) ||
+                  internal::unsafe_temporary<Ask>) {
+      return named_coro<answer_of<Model, Operation>>(std::move(made));
     } else {
-      answer_of<Model, Operation> seen = co_await asked;
-      noted.returned(seen);
-      co_return seen;
+      return made;
     }
   }
 
@@ -150,6 +160,20 @@ class history {
   }
 
  private:
+  template <class Operation, class Ask>
+  coro<answer_of<Model, Operation>> called(std::string client, Operation operation, Ask ask) {
+    auto noted = begin(std::move(client), operation);
+    auto asked = internal::as_one_coro(ask, std::as_const(operation));
+    if constexpr (std::is_void_v<answer_of<Model, Operation>>) {
+      co_await asked;
+      noted.returned();
+    } else {
+      answer_of<Model, Operation> seen = co_await asked;
+      noted.returned(seen);
+      co_return seen;
+    }
+  }
+
   Model initial_;
   std::shared_ptr<internal::recorded_calls> calls_;
 };

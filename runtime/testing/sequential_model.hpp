@@ -140,25 +140,49 @@ class call_of final : public any_call {
   std::optional<stored> seen;
 };
 
-/// What `ask(operation)` or `ask()` makes, as a coroutine: it may be one, something else to await, or the answer itself.
+/// A task, a future, the future of an ask.
+template <class T>
+concept awaitable_by_name = requires(T& named) {
+  typename T::value_type;
+  named.operator co_await();
+};
+
+/// Whether g++ 12 destroys it twice as a temporary of a co_await expression; see docs/decisions/0003-coroutine-transfer.md.
+template <class T>
+inline constexpr bool unsafe_temporary =
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ <= 12
+    !std::is_trivially_destructible_v<T>;
+#else
+    false;
+#endif
+
+template <class Ask, class Operation>
+auto ask_with(Ask& ask, const Operation& operation) {
+  if constexpr (std::is_invocable_v<Ask&, const Operation&>) {
+    return ask(operation);
+  } else {
+    return ask();
+  }
+}
+
+/// What `ask(operation)` or `ask()` makes, as a coroutine: it may be one, something else to await, or the answer itself. Both are kept by who
+/// awaits it.
 template <class Ask, class Operation>
 auto as_one_coro(Ask& ask, const Operation& operation) {
-  if constexpr (!std::is_invocable_v<Ask&, const Operation&>) {
-    static_assert(std::is_invocable_v<Ask&>,
-                  "it is called with the operation, or without anything");
-    return as_one_coro([&ask](const Operation&) { return ask(); }, operation);
+  using made = decltype(ask_with(ask, operation));
+  if constexpr (troupe::internal::is_coro<made>) {
+    return ask_with(ask, operation);
+  } else if constexpr (troupe::internal::plain_awaitable<made>) {
+    return troupe::internal::as_coro(ask_with(ask, operation));
+  } else if constexpr (awaitable_by_name<made>) {
+    return [](Ask& function, const Operation& argument) -> coro<typename made::value_type> {
+      auto asked = ask_with(function, argument);
+      co_return co_await asked;
+    }(ask, operation);
   } else {
-    using made = std::decay_t<std::invoke_result_t<Ask&, const Operation&>>;
-    if constexpr (troupe::internal::is_coro<made>) {
-      return ask(operation);
-    } else if constexpr (troupe::internal::plain_awaitable<made> ||
-                         troupe::internal::awaitable_handle<made>) {
-      return troupe::internal::as_coro(ask(operation));
-    } else {
-      return [](Ask& function, const Operation& argument) -> coro<made> {
-        co_return function(argument);
-      }(ask, operation);
-    }
+    return [](Ask& function, const Operation& argument) -> coro<made> {
+      co_return ask_with(function, argument);
+    }(ask, operation);
   }
 }
 

@@ -1,6 +1,7 @@
 // Histories of concurrent clients: the checker against brute force, what it says, and what it costs.
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
 #include <troupe/runtime/task_group.hpp>
 #include <troupe/runtime/testing/explore.hpp>
 #include <troupe/runtime/testing/linearizable.hpp>
@@ -431,11 +432,16 @@ TEST_CASE("a call notes what was answered, and leaves open what was not") {
     CHECK(late);
     const int second = co_await seen.call("bob", get{}, slowly);
     CHECK(second == 1);
+    const int third = co_await seen.call("bob", get{}, [&] { return real.value; });
+    CHECK(third == 1);
+    const auto in_a_task = [&](get g) { return create_task(slowly(g)); };
+    const int fourth = co_await seen.call("bob", get{}, in_a_task);
+    CHECK(fourth == 1);
   };
   first_come natural;
   simulation world(natural);
   world.run(scenario());
-  CHECK(seen.check().operations == 4);
+  CHECK(seen.check().operations == 6);
   CHECK(seen.check().unanswered == 1);
 }
 
