@@ -5,6 +5,7 @@
 #include <troupe/runtime/testing/exhaustive.hpp>
 
 #include <algorithm>
+#include <set>
 #include <typeinfo>
 #include <utility>
 
@@ -76,6 +77,7 @@ attempt simplifier::simplest() {
     make_natural();
     make_smaller();
     make_values_smaller();
+    make_equal_values_smaller();
     drop_two_parts();
   } while (cost_of(best_) < before && left_ > 0);
   return std::move(best_);
@@ -224,6 +226,28 @@ void simplifier::make_values_smaller() {
       tried[at] = low + (best_.made[at] - low) / 2;
       const std::uint32_t middle = tried[at];
       if (!fails(std::move(tried))) low = middle;
+    }
+  }
+}
+
+/// What has to be the same in several places, such as a key, gets smaller in all of them at once. The first choice of a part says what it is, and
+/// is none of them.
+void simplifier::make_equal_values_smaller() {
+  std::set<std::uint32_t> values(best_.made.begin(), best_.made.end());
+  values.erase(0);
+  for (auto value = values.rbegin(); value != values.rend() && left_ > 0; ++value) {
+    for (const std::uint32_t target : {std::uint32_t{0}, *value / 2, *value - 1}) {
+      choices tried = best_.made;
+      std::size_t places = 0;
+      for (std::size_t at = 0; at < tried.size(); ++at) {
+        const bool begins_part =
+            std::any_of(best_.parts.begin(), best_.parts.end(),
+                        [at](const simulation::part& each) { return each.from == at; });
+        if (begins_part || best_.kinds[at] != choice::kind::value || tried[at] != *value) continue;
+        tried[at] = target;
+        ++places;
+      }
+      if (places > 1 && fails(std::move(tried))) break;
     }
   }
 }

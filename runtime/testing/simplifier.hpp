@@ -62,6 +62,7 @@ class simplifier {
   void make_natural();
   void make_smaller();
   void make_values_smaller();
+  void make_equal_values_smaller();
 
   run again_;
   attempt best_;
