@@ -24,6 +24,9 @@ std::string text_of_cause(const std::exception_ptr& cause) {
   }
 }
 
+/// Of a branch, in a text: those side by side come between those before and after.
+int rank(const std::string& branch) { return branch == "before" ? 0 : branch == "after" ? 2 : 1; }
+
 /// How many orders a run chooses, at most in a few runs that are always the same.
 std::size_t length_of_runs(const explore_options& options,
                            const std::function<void(simulation&, counts&)>& run) {
@@ -74,8 +77,8 @@ void command_log::fail(const std::exception_ptr& cause) const {
     if (std::find(branches.begin(), branches.end(), each.branch) == branches.end())
       branches.push_back(each.branch);
   }
-  std::stable_sort(branches.begin(), branches.end(), [](const auto& one, const auto& other) {
-    return one.starts_with("branch") && other.starts_with("branch") && one < other;
+  std::sort(branches.begin(), branches.end(), [](const auto& one, const auto& other) {
+    return std::pair(rank(one), one) < std::pair(rank(other), other);
   });
   text += lines_.empty() ? "\n  before any command" : "\n  the commands:";
   for (const std::string& branch : branches) {

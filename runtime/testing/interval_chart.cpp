@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <tuple>
 
 namespace troupe::testing::internal {
 
@@ -53,8 +54,9 @@ calls chosen(calls all, const calls& order, const recorded_call& wrong) {
   };
   std::vector<std::pair<int, const recorded_call*>> ranked;
   for (const recorded_call* each : all) ranked.emplace_back(rank(each), each);
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
-    return a.first != b.first ? a.first < b.first : a.second->end > b.second->end;
+  std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a.first, b.second->end, b.second->begin) <
+           std::tuple(b.first, a.second->end, a.second->begin);
   });
   all.clear();
   for (const auto& each : ranked) {

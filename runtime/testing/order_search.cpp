@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 namespace troupe::testing::internal {
 
@@ -65,9 +66,8 @@ std::vector<std::uint32_t> order_search::open_places() const {
     places.push_back(place);
     if (each.seen) first_answer = std::min(first_answer, each.end);
   }
-  std::stable_sort(places.begin(), places.end(), [this](std::uint32_t a, std::uint32_t b) {
-    if (all_[a].seen != all_[b].seen) return all_[a].seen;
-    return all_[a].seen && all_[a].end < all_[b].end;
+  std::sort(places.begin(), places.end(), [this](std::uint32_t a, std::uint32_t b) {
+    return std::tuple(!all_[a].seen, all_[a].end, a) < std::tuple(!all_[b].seen, all_[b].end, b);
   });
   return places;
 }
