@@ -101,7 +101,7 @@ std::vector<std::string> answers_in(const calls& order, const recorded_call& wro
   about.client = wrong.client;
   about.operation = wrong.call->text();
   about.seen = wrong.call->seen_text();
-  about.key = wrong.key;
+  about.key = wrong.key_text;
   about.possible = answers_in(order, wrong, initial, wrong.end);
   for (const recorded_call* each : order)
     about.order.push_back(each->client + ": " + internal::labelled(*each, each->end < wrong.end));
@@ -142,13 +142,8 @@ not_linearizable::not_linearizable(details given)
 
 // --- the record -------------------------------------------------------------------------------------------------------
 
-std::size_t internal::recorded_calls::begins(std::string client, std::string key,
-                                             std::unique_ptr<any_call> call) {
+std::size_t internal::recorded_calls::begins(recorded_call begun) {
   const std::lock_guard<std::mutex> guard(lock_);
-  recorded_call begun;
-  begun.client = std::move(client);
-  begun.key = std::move(key);
-  begun.call = std::move(call);
   begun.begin = ++events_;
   begun.began = now();
   calls_.push_back(std::move(begun));
@@ -177,7 +172,7 @@ linearization internal::recorded_calls::check(const any_state& initial,
                                               std::size_t most_configurations) const {
   const std::lock_guard<std::mutex> guard(lock_);
   linearization result;
-  std::map<std::string, calls> by_key;
+  std::map<std::size_t, calls> by_key;
   for (const recorded_call& each : calls_) {
     if (!each.happened) continue;
     by_key[each.key].push_back(&each);

@@ -73,14 +73,14 @@ class [[nodiscard]] named_coro : public coro<T> {
 ///
 ///     struct cell {                                        // the model
 ///       int value = 0;
-///       void apply(write w) { value = w.value; }
-///       int apply(read) const { return value; }
+///       void apply(put p) { value = p.value; }
+///       int apply(get) const { return value; }
 ///       bool operator==(const cell&) const = default;
 ///     };
 ///     history<cell> seen;
 ///     auto client = [&](std::string name) -> coro<> {      // several at the same time
-///       co_await seen.call(name, write{1}, [&](write w) { return store.ask(w); });
-///       co_await seen.call(name, read{}, [&](read r) { return store.ask(r); });
+///       co_await seen.call(name, put{1}, [&](put p) { return store.ask(p); });
+///       co_await seen.call(name, get{}, [&](get g) { return store.ask(g); });
 ///     };
 ///     ...
 ///     seen.check();
@@ -88,7 +88,7 @@ class [[nodiscard]] named_coro : public coro<T> {
 /// Events are ordered as they happen, not by a clock: on any number of loops of a simulation, and on threads. An operation without an
 /// answer, such as an ask that timed out, may have taken effect, at any time since its call, or not at all: both are tried.
 ///
-/// The names of clients are for the reader; one may have several operations under way.
+/// The names of clients are for the reader; one may have several operations under way. Copies share what is noted.
 /// Threads: any, at the same time; `check` sees what has been said before it.
 template <class Model>
 class history {
@@ -123,17 +123,24 @@ class history {
   };
 
   explicit history(Model initial = Model())
-      : initial_(std::move(initial)), calls_(std::make_shared<internal::recorded_calls>()) {}
+      : initial_(std::move(initial)),
+        calls_(std::make_shared<internal::recorded_calls>()),
+        keys_(std::make_shared<internal::key_numbers<Model>>()) {}
 
   /// A client calls `operation`: to be said before anything of it can happen.
   template <operation_of<Model> Operation>
   under_way<Operation> begin(std::string client, Operation operation) {
-    std::string key;
-    if constexpr (requires { typename Model::key; })
-      key = text_of(typename Model::key(Model::key_of(operation)));
+    internal::recorded_call begun;
+    if constexpr (requires { typename Model::key; }) {
+      const typename Model::key key = Model::key_of(operation);
+      begun.key = keys_->number_of(key);
+      begun.key_text = text_of(key);
+    }
     auto made = std::make_unique<internal::call_of<Model, Operation>>(std::move(operation));
     auto& call = *made;
-    const std::size_t number = calls_->begins(std::move(client), std::move(key), std::move(made));
+    begun.client = std::move(client);
+    begun.call = std::move(made);
+    const std::size_t number = calls_->begins(std::move(begun));
     return under_way<Operation>(calls_, call, number);
   }
   /// Calls `ask(operation)`, which makes something to await, and notes what comes of it; what it throws leaves open whether it took
@@ -176,6 +183,7 @@ class history {
 
   Model initial_;
   std::shared_ptr<internal::recorded_calls> calls_;
+  std::shared_ptr<internal::key_numbers<Model>> keys_;
 };
 
 }  // namespace troupe::testing

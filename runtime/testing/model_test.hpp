@@ -19,7 +19,7 @@ namespace troupe::testing {
 
 struct model_test_options {
   std::size_t commands = 20;  ///< at most, in a run
-  explore_options runs = {.shrink_runs = 10'000};
+  explore_options runs = {};
 };
 
 struct parallel_test_options {
@@ -28,7 +28,7 @@ struct parallel_test_options {
   std::size_t each = 3;      ///< with so many commands at most
   std::size_t after = 2;     ///< one after the other, when all branches are over
   linearizability_options check = {};
-  explore_options runs = {.shrink_runs = 10'000};
+  explore_options runs = {};
 };
 
 /// Commands at random for a model and for the real thing, whose answers have to be the same: QuickCheck's state machines (Claessen, Hughes,

@@ -3,9 +3,11 @@
 #include <troupe/runtime/testing/sequential_model.hpp>
 #include <troupe/runtime/time.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,7 +25,8 @@ inline constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max()
 /// One operation, from its call to its answer.
 struct recorded_call {
   std::string client;
-  std::string key;
+  std::size_t key = 0;  ///< the same for what is about the same thing
+  std::string key_text;
   std::unique_ptr<any_call> call;
   std::uint64_t begin = 0;  ///< events are numbered as they happen
   std::uint64_t end = never;
@@ -32,11 +35,46 @@ struct recorded_call {
   bool happened = true;  ///< or may have
 };
 
+/// Numbers the keys of a model; one of a type without an order is looked for among all that there are.
+/// Threads: any, at the same time.
+template <class Model>
+class key_numbers {};
+template <class Model>
+  requires requires { typename Model::key; }
+class key_numbers<Model> {
+ public:
+  using key = typename Model::key;
+  std::size_t number_of(const key& given) {
+    const std::lock_guard<std::mutex> guard(lock_);
+    if constexpr (std::totally_ordered<key>) {
+      return known_.try_emplace(given, known_.size()).first->second;
+    } else {
+      for (std::size_t each = 0; each < known_.size(); ++each) {
+        if (known_[each] == given) return each;
+      }
+      known_.push_back(given);
+      return known_.size() - 1;
+    }
+  }
+
+ private:
+  template <class Key>
+  struct container {
+    using type = std::vector<Key>;
+  };
+  template <std::totally_ordered Key>
+  struct container<Key> {
+    using type = std::map<Key, std::size_t>;
+  };
+  std::mutex lock_;
+  typename container<key>::type known_;
+};
+
 /// What a `history` holds, in which the model's type is forgotten.
 /// Threads: any, at the same time.
 class recorded_calls {
  public:
-  std::size_t begins(std::string client, std::string key, std::unique_ptr<any_call> call);
+  std::size_t begins(recorded_call begun);
   /// Errors: `invalid_state` when it has ended before.
   template <class Note>
   void ends(std::size_t number, Note note) {

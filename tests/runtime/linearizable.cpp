@@ -339,6 +339,23 @@ struct shelf {
   bool operator==(const shelf&) const = default;
 };
 
+/// A key that has no order, and that is shown by its name only.
+struct place {
+  int row;
+  int column;
+  friend bool operator==(const place&, const place&) = default;
+  friend std::string to_string(const place&) { return "a place"; }
+};
+struct mark {
+  place at;
+};
+struct board {
+  using key = place;
+  static key key_of(const mark& m) { return m.at; }
+  int marks = 0;
+  int apply(mark) { return ++marks; }
+};
+
 /// May give any of what it holds.
 struct take_any {};
 struct bag {
@@ -370,6 +387,14 @@ TEST_CASE("keys are checked each by itself, and a wrong one is named") {
     CHECK(error.about().key == "\"y\"");
     CHECK(error.about().order.size() == 2);
   }
+}
+
+TEST_CASE("keys are the same when they are equal, and not when they look so") {
+  history<board> seen;
+  seen.begin("ann", mark{{1, 2}}).returned(1);
+  seen.begin("ann", mark{{2, 1}}).returned(1);
+  seen.begin("ann", mark{{1, 2}}).returned(2);
+  CHECK(seen.check().keys == 2);
 }
 
 TEST_CASE("a model may accept several answers") {

@@ -130,9 +130,8 @@ TEST_CASE("what does as its model says stands all runs") {
 
 TEST_CASE("any seed leads to the same fewest commands") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const auto found = failure_of([seed] {
-      test_of_queue<wrong_ring>().check({.runs = {.seed = seed, .shrink_runs = 10'000}});
-    });
+    const auto found =
+        failure_of([seed] { test_of_queue<wrong_ring>().check({.runs = {.seed = seed}}); });
     CHECK(commands_of(found).size() == 6);
   }
 }
@@ -184,7 +183,7 @@ TEST_CASE("numbers are drawn in the order of their simplicity, and all of a rang
 }
 
 TEST_CASE("a file or a seed in the environment runs the same commands again") {
-  const auto run = [] { test_of_queue<wrong_ring>().check({.runs = {.shrink_runs = 10'000}}); };
+  const auto run = [] { test_of_queue<wrong_ring>().check(); };
   std::optional<schedule_failed::details> found;
   try {
     run();
@@ -327,10 +326,8 @@ model_test<counter_model, Real> test_of_counter() {
 TEST_CASE("what is right for one client is found to be wrong for two, with the fewest commands") {
   CHECK(test_of_counter<wrong_counter>().check().runs.schedules == 1'000);
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    const auto found = failure_of([seed] {
-      test_of_counter<wrong_counter>().check_parallel(
-          {.runs = {.seed = seed, .shrink_runs = 10'000}});
-    });
+    const auto found = failure_of(
+        [seed] { test_of_counter<wrong_counter>().check_parallel({.runs = {.seed = seed}}); });
     const std::vector<std::string> commands = commands_of(found);
     INFO(found->reason << " " << found->turns_left);
     CHECK(commands.size() == 3);
@@ -339,6 +336,24 @@ TEST_CASE("what is right for one client is found to be wrong for two, with the f
     CHECK_THAT(found->reason, Catch::Contains("not linearizable"));
   }
   CHECK(test_of_counter<right_counter>().check_parallel().runs.schedules == 1'000);
+}
+
+TEST_CASE("all small tests side by side, in all orders, are complete") {
+  const parallel_test_options small{.before = 0,
+                                    .branches = 2,
+                                    .each = 1,
+                                    .after = 1,
+                                    .runs = {.schedules = 100'000, .how = search::exhaustive}};
+  model_test<counter_model, right_counter> right;
+  right.command([] { return add{1}; });
+  right.command([] { return get{}; });
+  CHECK(right.check_parallel(small).runs.complete);
+  model_test<counter_model, wrong_counter> wrong;
+  wrong.command([] { return add{1}; });
+  wrong.command([] { return get{}; });
+  const auto found = failure_of([&] { wrong.check_parallel(small); });
+  CHECK(commands_of(found) ==
+        std::vector<std::string>{"branch 1: add{1}", "branch 2: add{1}", "after: get = 1"});
 }
 
 TEST_CASE("no branch runs a command that another one may have made impossible") {
