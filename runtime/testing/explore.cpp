@@ -2,7 +2,7 @@
 
 #include <troupe/runtime/failure.hpp>
 #include <troupe/runtime/testing/exhaustive.hpp>
-#include <troupe/runtime/testing/simplify.hpp>
+#include <troupe/runtime/testing/simplifier.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -10,7 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <typeinfo>
 #include <unordered_set>
 
 namespace troupe::testing {
@@ -19,14 +18,45 @@ namespace {
 
 using internal::attempt;
 using internal::choices;
-using internal::try_once;
+using internal::simplifier;
 using internal::turns;
+using internal::without_trailing_zeros;
 
 constexpr std::string_view first_line = "troupe replay 1";
 
 std::vector<internal::make_witness>& witness_makers() {
   static std::vector<internal::make_witness> all;
   return all;
+}
+
+attempt try_once(const explore_options& options, const internal::scenario& run, oracle& decides,
+                 std::vector<std::unique_ptr<witness>>* seen_by = nullptr) {
+  attempt result;
+  simulation world(decides, {.threads = options.threads,
+                             .most_steps = options.most_steps,
+                             .lag = options.lag,
+                             .isolated = options.isolated,
+                             .leaks = options.leaks,
+                             .expects = options.expects});
+  if (seen_by != nullptr) {
+    world.on_opened([seen_by](loop& home) {
+      for (const std::unique_ptr<witness>& each : *seen_by) each->opened(home);
+    });
+  }
+  try {
+    run(world);
+  } catch (...) {
+    result.error = std::current_exception();
+    result.kind = internal::kind_of(result.error);
+  }
+  result.made = world.choices();
+  result.kinds = world.kinds();
+  result.parts = world.parts();
+  result.ordered =
+      std::find(result.kinds.begin(), result.kinds.end(), choice::kind::next) != result.kinds.end();
+  result.steps = world.steps();
+  result.hash = world.hash();
+  return result;
 }
 
 /// `length` is how many choices a run makes: changes of priorities behind its end would be in vain.
@@ -159,9 +189,11 @@ bool was_reported(const std::exception_ptr& error) {
     replay again(found.made);
     check_the_same(found, try_once(options, run, again));
   }
+  const auto try_again = [&](oracle& decides) { return try_once(options, run, decides); };
   const attempt simplest =
-      said ? std::move(found) : internal::simplify(options, run, std::move(found));
-  about.choices = simplest.made;
+      said ? std::move(found)
+           : simplifier(try_again, std::move(found), options.shrink_runs).simplest();
+  about.choices = without_trailing_zeros(simplest.made);
   about.turns_left = turns(simplest.made);
   about.steps_left = simplest.steps;
   std::vector<std::unique_ptr<witness>> witnesses;
@@ -175,8 +207,9 @@ bool was_reported(const std::exception_ptr& error) {
   throw schedule_failed(std::move(about));
 }
 
-/// How many choices the natural order leaves open, where it matters.
-std::size_t natural_length(const explore_options& options, const internal::scenario& run) {
+/// How many choices a run makes, where it matters: if it is not said, as many as the natural order leaves open.
+std::size_t length_of(const explore_options& options, const internal::scenario& run) {
+  if (options.length != 0) return options.length;
   if (options.how == search::random || options.how == search::partial_order) return 0;
   first_come natural;
   return try_once(options, run, natural).made.size();
@@ -222,8 +255,7 @@ exploration internal::explore(const explore_options& options, const scenario& ru
   }
   if (const char* const text = std::getenv("TROUPE_SEED"); text != nullptr && *text != '\0') {
     const std::uint64_t seed = read_seed(text);
-    const std::unique_ptr<oracle> decides =
-        oracle_for(options.how, seed, natural_length(options, run));
+    const std::unique_ptr<oracle> decides = oracle_for(options.how, seed, length_of(options, run));
     attempt only = try_once(options, run, *decides);
     if (only.error != nullptr) fail(options, run, std::move(only), seed, 0);
     return {1, only.steps, 1};
@@ -231,12 +263,13 @@ exploration internal::explore(const explore_options& options, const scenario& ru
   if (options.how == search::exhaustive) return search_all(options, run);
   std::unordered_set<std::uint64_t> seen;
   // The mixture begins with the natural order, and needs no run of its own for that.
-  std::size_t length = options.how == search::mixed ? 0 : natural_length(options, run);
+  const bool begins_naturally = options.how == search::mixed && options.length == 0;
+  std::size_t length = begins_naturally ? 0 : length_of(options, run);
   for (std::size_t schedule = 0; schedule < options.schedules; ++schedule) {
     const std::uint64_t seed = seed_of(options, schedule);
     const std::unique_ptr<oracle> decides = oracle_for(options.how, seed, length);
     attempt each = try_once(options, run, *decides);
-    if (schedule == 0 && options.how == search::mixed) length = each.made.size();
+    if (schedule == 0 && begins_naturally) length = each.made.size();
     ++result.schedules;
     result.steps += each.steps;
     if (seen.size() < (std::size_t{1} << 20)) seen.insert(each.hash);

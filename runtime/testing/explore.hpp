@@ -35,6 +35,8 @@ struct explore_options {
   bool isolated = false;
   std::function<bool(const failure_report&)> expects = {};  ///< see simulation_options
   bool leaks = true;  ///< a task that is left behind, and that nobody waits for, is a failure
+  /// About how many choices a run makes, over which `priority` and `departures` spread theirs; 0: as many as in the natural order.
+  std::size_t length = 0;
   std::size_t shrink_runs = 5'000;  ///< how many are made to find a simpler one that fails; 0: none
 };
 

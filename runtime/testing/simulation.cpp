@@ -59,6 +59,11 @@ class simulation::core final : public internal::simulator {
   std::size_t steps() const noexcept { return steps_; }
   std::uint64_t hash() const noexcept { return hash_; }
   const std::vector<std::uint32_t>& choices() const noexcept { return choices_; }
+  const std::vector<choice::kind>& kinds() const noexcept { return kinds_; }
+  const std::vector<part>& parts() const noexcept { return parts_; }
+  void mark_part(std::size_t from) {
+    if (from < choices_.size()) parts_.push_back({from, choices_.size()});
+  }
   void always(callable<void()> holds) { invariants_.push_back(std::move(holds)); }
   void each_step(callable<void()> act) { acts_.push_back(std::move(act)); }
   void expect_failures(std::function<bool(const failure_report&)> belongs) {
@@ -139,6 +144,8 @@ class simulation::core final : public internal::simulator {
   failure_log* log_ = nullptr;
   std::vector<waiting> waiting_;
   std::uint64_t last_waiting_ = 0;
+  std::vector<choice::kind> kinds_;
+  std::vector<part> parts_;
   std::vector<callable<void()>> invariants_;
   std::vector<callable<void()>> acts_;
   std::vector<std::function<bool(const failure_report&)>> belonging_;
@@ -196,6 +203,9 @@ time_point simulation::time() const noexcept { return core_->time(); }
 std::size_t simulation::steps() const noexcept { return core_->steps(); }
 std::uint64_t simulation::hash() const noexcept { return core_->hash(); }
 const std::vector<std::uint32_t>& simulation::choices() const noexcept { return core_->choices(); }
+const std::vector<choice::kind>& simulation::kinds() const noexcept { return core_->kinds(); }
+const std::vector<simulation::part>& simulation::parts() const noexcept { return core_->parts(); }
+void simulation::mark_part(std::size_t from) { core_->mark_part(from); }
 std::size_t simulation::threads() const noexcept { return core_->options().threads; }
 void simulation::look_for_leaks(runtime& ended) { core_->look_for_leaks(ended); }
 void simulation::finish() { core_->finish(); }
@@ -478,6 +488,7 @@ std::size_t simulation::core::ask(const choice& open) {
   expects(answer < open.count, "an oracle gave an answer that is none");
   if (open.count == 1) return 0;
   choices_.push_back(static_cast<std::uint32_t>(answer));
+  kinds_.push_back(open.what);
   mix(answer * 0x10000 + open.count);
   return answer;
 }

@@ -115,6 +115,9 @@ class simulation {
   void expect_failures(std::function<bool(const failure_report&)> belongs);
   /// A choice of the program's: less than `count`. 0 is what should come out when nothing special is wanted.
   std::size_t choose(std::size_t count, choice::kind what = choice::kind::value);
+  /// The choices that were made since there were `from` of them belong together, such as those of a command of many: who simplifies a
+  /// failure tries to do without them.
+  void mark_part(std::size_t from);
   /// A number for something that several tasks or actors use, and that the simulation does not know of.
   std::uint64_t number_object();
   /// Says that the step which runs now looks at it, or changes it: for the reduction of an exhaustive search.
@@ -126,6 +129,14 @@ class simulation {
   std::size_t steps() const noexcept;
   /// All that was chosen so far; `replay` does it again.
   const std::vector<std::uint32_t>& choices() const noexcept;
+  /// What they were.
+  const std::vector<choice::kind>& kinds() const noexcept;
+  /// Those that belong together.
+  struct part {
+    std::size_t from;
+    std::size_t to;
+  };
+  const std::vector<part>& parts() const noexcept;
   /// Stands for all that has happened: the same for the same choices, on every machine.
   std::uint64_t hash() const noexcept;
 
