@@ -1,0 +1,20 @@
+#include "support.hpp"
+
+#include <filesystem>
+
+namespace troupe::testing::networks {
+
+bool finds(const explore_options& options, std::string_view what,
+           const std::function<coro<>(simulation&)>& scenario) {
+  try {
+    explore(options, scenario);
+    return false;
+  } catch (const schedule_failed& found) {
+    if (!found.about().file.empty()) std::filesystem::remove(found.about().file);
+    INFO(found.what());
+    CHECK(found.about().reason.find(what) != std::string::npos);
+    return found.about().reason.find(what) != std::string::npos;
+  }
+}
+
+}  // namespace troupe::testing::networks
