@@ -90,3 +90,147 @@ TEST_CASE(
             [](network&) { return streams::contract(pair, {.much = 400'000, .size = 30'000}); });
   }
 }
+
+TEST_CASE("a connection is refused where nobody listens, and unreachable where nobody is") {
+  naturally([](network&) -> coro<> {
+    auto refused = io::connect(io::endpoint::loopback(99));
+    std::error_code error = co_await error_of(std::move(refused));
+    CHECK(error == std::errc::connection_refused);
+    auto unreachable = io::connect(io::endpoint("10.0.0.9", 99));
+    error = co_await error_of(std::move(unreachable));
+    CHECK(error == std::errc::network_unreachable);
+    auto other = io::connect(io::endpoint("::1", 99));
+    error = co_await error_of(std::move(other));
+    CHECK(error == std::errc::connection_refused);
+  });
+}
+
+TEST_CASE("ports are given in a fixed order, and none twice") {
+  naturally([](network&) -> coro<> {
+    const io::listening_socket one(io::endpoint::loopback(0));
+    const io::listening_socket two(io::endpoint("0.0.0.0", 0));
+    CHECK(one.local().port() == 32768);
+    CHECK(two.local().port() == 32769);
+    CHECK_THROWS_AS(io::listening_socket(one.local()), std::system_error);
+    CHECK_THROWS_AS(io::listening_socket(io::endpoint("0.0.0.0", 32768)), std::system_error);
+    CHECK_THROWS_AS(io::listening_socket(io::endpoint("10.1.1.1", 80)), std::system_error);
+    CHECK_NOTHROW(io::listening_socket(io::endpoint("127.0.0.2", 32768)));
+    CHECK_NOTHROW(io::listening_socket(io::endpoint("::1", 32768)));
+    const io::listen_options shared{.reuse_port = true};
+    const io::listening_socket three(io::endpoint::loopback(80), shared);
+    CHECK_NOTHROW(io::listening_socket(io::endpoint::loopback(80), shared));
+    co_return;
+  });
+}
+
+TEST_CASE("who connects while the backlog is full tries again until there is room") {
+  naturally([](network&) -> coro<> {
+    const io::listen_options narrow{.backlog = 1};
+    io::server_options idle;
+    idle.start_serving = false;
+    io::server serving =
+        io::start_server(echo, io::listening_socket(io::endpoint::loopback(7), narrow), idle);
+    std::vector<task<io::socket>> all;
+    for (int each = 0; each < 4; ++each)
+      all.push_back(create_task(io::connect(io::endpoint::loopback(7))));
+    co_await sleep(10s);
+    std::size_t connected = 0;
+    for (const task<io::socket>& each : all) connected += each.done() ? 1U : 0U;
+    CHECK(connected == 2);
+    serving.start_serving();
+    for (const task<io::socket>& each : all) co_await each;
+  });
+}
+
+TEST_CASE("a server that closes resets who waits to be accepted") {
+  naturally([](network&) -> coro<> {
+    io::server_options idle;
+    idle.start_serving = false;
+    io::server serving = io::start_server(echo, io::endpoint::loopback(7), idle);
+    io::stream client = co_await io::open_connection(serving.local());
+    serving.close();
+    auto reading = ask(client, "is anybody there?");
+    const std::error_code error = co_await error_of(std::move(reading));
+    CHECK(error == std::errc::connection_reset);
+  });
+}
+
+TEST_CASE("each loop can be a machine with an address of its own") {
+  const auto scenario = [](network& net) -> coro<> {
+    net.place(0, "10.0.0.1");
+    net.place(1, "10.0.0.2");
+    net.place(1, "fd00::2");
+    io::server serving = io::start_server(
+        [](io::stream client) -> coro<> {
+          const std::string seen = client.peer_name();
+          client.write(seen.substr(0, seen.rfind(':')), "\n");
+          co_return;
+        },
+        io::endpoint("0.0.0.0", 80));
+    auto asking = []() -> coro<std::string> {
+      io::stream one = co_await io::open_connection(io::endpoint("10.0.0.1", 80));
+      const std::string said = co_await one.read_line();
+      co_return said;
+    };
+    std::string seen = co_await on(runtime::current()->loop_at(1), asking());
+    CHECK(seen == "10.0.0.2\n");
+    seen = co_await asking();
+    CHECK(seen == "10.0.0.1\n");
+    // What listens on one's own loopback nobody else can reach.
+    auto elsewhere = io::connect(io::endpoint::loopback(80));
+    auto from_there = error_of(std::move(elsewhere));
+    const std::error_code error =
+        co_await on(runtime::current()->loop_at(1), std::move(from_there));
+    CHECK(error == std::errc::connection_refused);
+  };
+  naturally(scenario, {}, 2);
+  naturally(scenario, {.link = {.latency = 1ms}}, 2);
+}
+
+TEST_CASE("a round trip takes twice the latency, and connecting as long") {
+  naturally(
+      [](network& net) -> coro<> {
+        io::server serving = io::start_server(echo, io::endpoint("127.0.0.2", 7));
+        const time_point before = loop::current()->time();
+        io::stream client = co_await io::open_connection(serving.local());
+        CHECK(loop::current()->time() - before == 20ms);
+        const std::string heard = co_await ask(client, "hello");
+        CHECK(heard == "hello\n");
+        CHECK(loop::current()->time() - before == 40ms);
+        net.set_link("127.0.0.1", "127.0.0.2", {.latency = 1s});
+        co_await ask(client, "hello");
+        CHECK(loop::current()->time() - before == 2s + 40ms);
+      },
+      {.link = {.latency = 10ms}});
+}
+
+TEST_CASE("a thousand clients at once are served") {
+  naturally([](network& net) -> coro<> {
+    co_await echoes(1'000, 2);
+    CHECK(net.traffic().connections == 1'000);
+  });
+  by_seed(3, [](network&) { return echoes(1'000, 2); });
+}
+
+TEST_CASE("a simulation has one network, and there is none without a simulation") {
+  CHECK_THROWS_AS(network(), invalid_state);
+  naturally([](network&) -> coro<> {
+    CHECK_THROWS_AS(network(), invalid_state);
+    co_return;
+  });
+}
+
+TEST_CASE("without a network, a socket in a simulation is refused with an explanation") {
+  first_come natural;
+  simulation world(natural);
+  std::string said;
+  try {
+    world.run([]() -> coro<> {
+      const io::server serving = io::start_server(echo, io::endpoint::loopback(0));
+      co_return;
+    }());
+  } catch (const invalid_state& error) {
+    said = error.what();
+  }
+  CHECK(said.find("network") != std::string::npos);
+}

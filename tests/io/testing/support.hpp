@@ -14,8 +14,10 @@
 #include "support/catch.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
