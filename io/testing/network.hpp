@@ -23,9 +23,8 @@ struct link_options {
   duration latency = duration::zero();  ///< of each packet
   duration jitter = duration::zero();   ///< how much more it may be, in four steps, by choice
   double loss = 0;         ///< the share of packets that is lost; TCP sends them again, later
-  double duplication = 0;  ///< the share of datagrams that comes twice
-  double reordering =
-      0;  ///< the share of datagrams that comes late, behind those of the next `late`
+  double duplication = 0;  ///< the share of datagrams that comes a second time, `late`
+  double reordering = 0;   ///< the share of datagrams that comes `late`
 };
 
 struct network_options {
@@ -36,10 +35,10 @@ struct network_options {
   /// The oracle may have a part of what was sent come first, and a part of what is written be taken.
   bool short_transfers = true;
   /// How many things the oracle may have go wrong in a run: a connection that is reset, refused, or held up for `outage`; a datagram that is lost,
-  /// comes twice, or `late`.
+  /// comes late, or a second time.
   std::size_t faults = 0;
   duration outage = std::chrono::seconds(10);
-  duration late = std::chrono::milliseconds(5);
+  duration late = std::chrono::milliseconds(5);      ///< after all that was sent meanwhile
   duration resend = std::chrono::milliseconds(200);  ///< when TCP sends again what a link has lost
   duration connect_timeout = std::chrono::seconds(127);  ///< Linux's, as the next
   duration give_up =

@@ -92,7 +92,7 @@ int virtual_udp::send_to(const io::endpoint& to, std::string content) {
   if (what == late) delay += net_.options().late;
   if (what == twice) {
     ++net_.traffic.duplicated;
-    net_.later(delay, sent);
+    net_.later(delay + net_.options().late, sent);
   }
   net_.later(delay, std::move(sent));
   return 0;
