@@ -28,6 +28,7 @@ int run_commands_main(int argc, char** argv);
 int job_server_main(int argc, char** argv);
 int udp_ping_main(int argc, char** argv);
 int test_a_protocol_main(int argc, char** argv);
+int test_a_server_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
@@ -86,6 +87,8 @@ int main() {
       {"job_server", "a server that ends well, at a signal", &job_server_main},
       {"test_a_protocol", "a bug that few orders show is found, simplified and drawn",
        &test_a_protocol_main},
+      {"test_a_server", "the same on a network that is simulated, and breaks down",
+       &test_a_server_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;

@@ -108,7 +108,7 @@ void simulated_network::happen(const occurrence& due) {
 void simulated_network::deliver(datagram_under_way sent) {
   if (sent.link->severed) {
     ++traffic.lost;
-    return;
+    return note(sent.from, sent.to, "is lost", sent.content);
   }
   virtual_socket* const found =
       is_down(sent.to) ? nullptr : addressee(false, sent.machine, sent.to, sent.from);
@@ -327,16 +327,19 @@ void simulated_network::set_links(const link_options& how) {
 }
 
 void simulated_network::partition(const io::endpoint& one, const io::endpoint& other, bool cut) {
+  note(one.address() + " and " + other.address() + (cut ? " are parted" : " are healed"));
   link_between(one, other).cut = cut;
   look_at_links();
 }
 
 void simulated_network::isolate(const io::endpoint& one) {
+  note(one.address() + " is isolated");
   states_[place_of(one)].isolated = true;
   look_at_links();
 }
 
 void simulated_network::heal() {
+  note("all are healed");
   for (auto& [ends, each] : links_) each.cut = false;
   for (auto& [at, state] : states_) state.isolated = false;
   look_at_links();
@@ -356,6 +359,7 @@ void simulated_network::reset(const io::endpoint& one, const io::endpoint* other
 }
 
 void simulated_network::set_down(const io::endpoint& at, bool down) {
+  note(at.address() + (down ? " crashes" : " is there again"));
   states_[place_of(at)].down = down;
   if (down) reset(at, nullptr);
 }

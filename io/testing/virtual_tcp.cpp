@@ -48,12 +48,14 @@ ssize_t virtual_tcp::send(std::span<const iovec> parts, const io::endpoint*) {
   if (taken != wanted) full_ = true;
   if (taken == 0 && wanted != 0) return refuse(EAGAIN);
   keep(parts, taken);
-  switch (peer_ != nullptr ? net_.fault(2) : 0) {
+  switch (peer_ != nullptr && taken != 0 ? net_.fault(2) : 0) {
     case 1:
       ++net_.traffic.resets;
+      net_.note(local(), remote_, "is lost, and the connection reset", unsent_.back());
       cut();
       break;
     case 2:
+      net_.note(local(), remote_, "is held up", unsent_.back());
       peer_->last_due_ = std::max(peer_->last_due_, net_.now()) + net_.options().outage;
       break;
     default:
@@ -127,6 +129,7 @@ void virtual_tcp::comes(kind what, std::string content) {
   const duration delay = link_ != nullptr ? net_.delay_of(*link_, false) : duration::zero();
   last_due_ = std::max(last_due_, net_.now() + delay);
   coming_size_ += content.size();
+  if (severed() && what == kind::data) net_.note(remote_, local(), "does not get through", content);
   coming_.push_back({what, last_due_, std::move(content)});
   if (last_due_ <= net_.now()) {
     stir();
@@ -154,8 +157,10 @@ void virtual_tcp::take_in() {
       break;
     case kind::end:
       ended_ = true;
+      net_.note(remote_, local(), "ends");
       break;
     case kind::reset:
+      net_.note(remote_, local(), state_ == state::connecting ? "refuses" : "is reset");
       die(state_ == state::connecting ? ECONNREFUSED : ended_ ? EPIPE : ECONNRESET);
       break;
   }
@@ -172,6 +177,7 @@ void virtual_tcp::take_in_data(std::string content) {
     coming_.push_front({kind::data, net_.now(), content.substr(part)});
     content.resize(part);
   }
+  net_.note(remote_, local(), {}, content);
   arrived_size_ += content.size();
   arrived_.push_back({std::move(content)});
   acknowledge();
@@ -287,7 +293,9 @@ void virtual_tcp::look_whether_stuck() {
 
 void virtual_tcp::given_up() {
   may_give_up_ = false;
-  if (severed() && peer_ != nullptr && !peer_->coming_.empty()) die(ETIMEDOUT);
+  if (!severed() || peer_ == nullptr || peer_->coming_.empty()) return;
+  net_.note(local(), remote_, "is given up");
+  die(ETIMEDOUT);
 }
 
 void virtual_tcp::healed() {

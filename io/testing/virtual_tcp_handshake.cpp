@@ -36,7 +36,8 @@ int virtual_tcp::connect(const io::endpoint& to) {
 /// Its question has come to where it goes.
 void virtual_tcp::asks() {
   if (state_ != state::connecting || peer_ != nullptr || !coming_.empty()) return;
-  if (severed()) return;  // it will ask again when that has been healed
+  if (severed())  // it will ask again when that has been healed
+    return net_.note(local(), remote_, "does not get through, to connect");
   const std::size_t there = *net_.machine_of(machine(), remote_);
   virtual_socket* const found =
       net_.is_down(remote_) ? nullptr : net_.addressee(true, there, remote_, local());
@@ -70,11 +71,14 @@ void virtual_tcp::opened() {
   ++net_.traffic.connections;
   std::erase(listener_->asked_, this);
   listener_->waiting_.push_back(this);
+  net_.note(remote_, local(), "connects");
   listener_->notify();
 }
 
 void virtual_tcp::connect_timed_out() {
-  if (state_ == state::connecting) die(ETIMEDOUT);
+  if (state_ != state::connecting) return;
+  net_.note(local(), remote_, "is given up");
+  die(ETIMEDOUT);
 }
 
 // --- listening --------------------------------------------------------------------------------------------------------

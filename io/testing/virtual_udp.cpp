@@ -86,6 +86,7 @@ int virtual_udp::send_to(const io::endpoint& to, std::string content) {
   if (what == none && net_.happens(link.how.reordering)) what = late;
   if (what == lost) {
     ++net_.traffic.lost;
+    net_.note(mine, there, "is lost", sent.content);
     return 0;
   }
   duration delay = net_.delay_of(link, true);
@@ -107,6 +108,7 @@ void virtual_udp::unreachable() {
 // --- receiving --------------------------------------------------------------------------------------------------------
 
 void virtual_udp::comes(const io::endpoint& from, std::string content) {
+  net_.note(from, local(), {}, content);
   coming_.push_back({from, std::move(content)});
   stir();
 }

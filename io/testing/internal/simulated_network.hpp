@@ -1,6 +1,7 @@
 #pragma once
 
 #include <troupe/io/internal/simulated_sockets.hpp>
+#include <troupe/io/testing/internal/network_story.hpp>
 #include <troupe/io/testing/internal/virtual_socket.hpp>
 #include <troupe/io/testing/network.hpp>
 
@@ -12,6 +13,7 @@
 #include <optional>
 #include <queue>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -130,6 +132,15 @@ class simulated_network final : public io::internal::simulated_sockets {
   std::size_t shortened(std::size_t size, bool may_be_none);
   std::size_t choose(std::size_t count) { return world_.choose(count); }
 
+  // --- for who looks at the run
+  void note(const io::endpoint& from, const io::endpoint& to, std::string_view what,
+            std::string_view content = {}) {
+    if (story_ != nullptr) story_->note(now(), from, to, what, content);
+  }
+  void note(std::string_view what) {
+    if (story_ != nullptr) story_->note(now(), what);
+  }
+
   // --- commands
   void place_loop(std::size_t loop, const io::endpoint& address);
   void name(const std::string& host, std::vector<io::endpoint> addresses);
@@ -175,6 +186,7 @@ class simulated_network final : public io::internal::simulated_sockets {
 
   simulation& world_;
   network_options options_;
+  network_story* story_ = network_story::current();
   std::uint64_t object_;
   std::vector<std::unique_ptr<virtual_socket>> sockets_;  ///< by number; closed ones are null
   std::vector<int> stirred_;

@@ -246,6 +246,6 @@ TEST_CASE("a retry that is not idempotent is found out by connections that are l
       expect(count == 3, "three were told, and counted were " + std::to_string(count));
     };
   };
-  CHECK(finds({.schedules = 2'000}, "counted were", scenario(false)));
+  CHECK(finds({.schedules = 2'000}, "counted were", scenario(false), "'add 3\\n'"));
   explore({.schedules = 2'000}, scenario(true));
 }

@@ -5,7 +5,7 @@
 namespace troupe::testing::networks {
 
 bool finds(const explore_options& options, std::string_view what,
-           const std::function<coro<>(simulation&)>& scenario) {
+           const std::function<coro<>(simulation&)>& scenario, std::string_view shown) {
   try {
     explore(options, scenario);
     return false;
@@ -13,7 +13,8 @@ bool finds(const explore_options& options, std::string_view what,
     if (!found.about().file.empty()) std::filesystem::remove(found.about().file);
     INFO(found.what());
     CHECK(found.about().reason.find(what) != std::string::npos);
-    return found.about().reason.find(what) != std::string::npos;
+    CHECK(found.about().story.find(shown) != std::string::npos);
+    return true;
   }
 }
 

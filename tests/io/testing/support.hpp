@@ -78,8 +78,8 @@ coro<std::error_code> error_of(coro<T> wait) {
   co_return std::error_code();
 }
 
-/// Whether exploring that finds a failure whose text holds `what`. Its file goes.
+/// Whether exploring that finds a failure whose text holds `what`, and that shows `shown`. Its file goes.
 bool finds(const explore_options& options, std::string_view what,
-           const std::function<coro<>(simulation&)>& scenario);
+           const std::function<coro<>(simulation&)>& scenario, std::string_view shown = {});
 
 }  // namespace troupe::testing::networks
