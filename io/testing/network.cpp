@@ -3,6 +3,7 @@
 #include <troupe/io/testing/internal/simulated_network.hpp>
 #include <troupe/runtime/errors.hpp>
 
+#include <stdexcept>
 #include <utility>
 
 namespace troupe::testing {
@@ -18,12 +19,27 @@ simulation& current() {
 
 io::endpoint at(std::string_view address) { return {address, 0}; }
 
+void check(const link_options& how) {
+  if (how.latency < duration::zero() || how.jitter < duration::zero())
+    throw std::invalid_argument("the latency of a simulated link cannot be negative");
+  for (const double share : {how.loss, how.duplication, how.reordering})
+    if (!(share >= 0 && share <= 1))
+      throw std::invalid_argument("shares of what a simulated link does lie between 0 and 1");
+}
+
+const network_options& checked(const network_options& options) {
+  check(options.link);
+  if (options.send_buffer == 0 || options.receive_buffer == 0)
+    throw std::invalid_argument("the sockets of a simulated network need buffers");
+  return options;
+}
+
 }  // namespace
 
 network::network(const network_options& options) : network(current(), options) {}
 
 network::network(simulation& world, const network_options& options)
-    : core_(std::make_shared<internal::simulated_network>(world, options)) {
+    : core_(std::make_shared<internal::simulated_network>(world, checked(options))) {
   world.set_outside(core_);
 }
 
@@ -41,9 +57,13 @@ void network::name_fails(const std::string& host, std::error_code why) {
 }
 
 void network::set_link(std::string_view one, std::string_view other, const link_options& how) {
+  check(how);
   core_->set_link(at(one), at(other), how);
 }
-void network::set_links(const link_options& how) { core_->set_links(how); }
+void network::set_links(const link_options& how) {
+  check(how);
+  core_->set_links(how);
+}
 
 void network::partition(std::string_view one, std::string_view other) {
   core_->partition(at(one), at(other), true);

@@ -75,7 +75,8 @@ struct network_traffic {
 /// Threads: that of the simulation.
 class network {
  public:
-  /// Of the simulation that this thread is in. Errors: `invalid_state` where there is none, or it has a network.
+  /// Of the simulation that this thread is in. Errors: `invalid_state` where there is none, or it has a network; std::invalid_argument for
+  /// options that make no sense.
   explicit network(const network_options& options = {});
   explicit network(simulation& world, const network_options& options = {});
 

@@ -238,15 +238,16 @@ simulated_network::state_of_place simulated_network::state_of(const place& at) c
   return found != states_.end() ? found->second : state_of_place();
 }
 
-/// Finds out which are severed, and lets go on what stood still on the others.
+/// Finds out which are severed, and tells those who go over the others that have changed.
 void simulated_network::look_at_links() {
   for (auto& [ends, each] : links_) {
     const bool apart =
         each.one != each.other && (state_of(each.one).isolated || state_of(each.other).isolated);
     const bool was = std::exchange(each.severed, each.cut || apart);
-    if (!was || each.severed) continue;
+    if (was == each.severed) continue;
     each_tcp([&link = each](virtual_tcp& socket) {
-      if (socket.goes_over(link)) socket.healed();
+      if (!socket.goes_over(link)) return;
+      link.severed ? socket.link_severed() : socket.link_healed();
     });
   }
 }

@@ -136,7 +136,7 @@ void virtual_tcp::comes(kind what, std::string content) {
   } else {
     net_.later(last_due_ - net_.now(), simulated_network::event::arrival, number());
   }
-  look_whether_stuck();
+  if (peer_ != nullptr) peer_->look_whether_unheard();
 }
 
 bool virtual_tcp::has_arrivals() const noexcept {
@@ -245,6 +245,7 @@ void virtual_tcp::acknowledged() {
 /// What it sends gets to somebody who knows nothing of it.
 void virtual_tcp::nobody_answers() {
   if (!reset_comes_) comes(kind::reset);
+  look_whether_unheard();
 }
 
 // --- the end ----------------------------------------------------------------------------------------------------------
@@ -285,21 +286,26 @@ void virtual_tcp::cut() {
 
 // --- partitions -------------------------------------------------------------------------------------------------------
 
-/// Nothing gets through: should that go on, its sender gives up.
-void virtual_tcp::look_whether_stuck() {
-  if (!severed() || peer_ == nullptr || std::exchange(peer_->may_give_up_, true)) return;
-  net_.later(net_.options().give_up, simulated_network::event::given_up, peer_->number());
+/// What it has sent does not get through: should that go on, it gives up.
+void virtual_tcp::look_whether_unheard() {
+  if (!unheard() || std::exchange(may_give_up_, true)) return;
+  net_.later(net_.options().give_up, simulated_network::event::given_up, number());
+}
+
+bool virtual_tcp::unheard() const noexcept {
+  return severed() && (peer_ != nullptr ? !peer_->coming_.empty() : reset_comes_);
 }
 
 void virtual_tcp::given_up() {
   may_give_up_ = false;
-  if (!severed() || peer_ == nullptr || peer_->coming_.empty()) return;
+  if (!unheard() || state_ == state::dead) return;
   net_.note(local(), remote_, "is given up");
   die(ETIMEDOUT);
 }
 
-void virtual_tcp::healed() {
-  may_give_up_ = false;
+void virtual_tcp::link_severed() { look_whether_unheard(); }
+
+void virtual_tcp::link_healed() {
   if (state_ == state::connecting && peer_ == nullptr && coming_.empty()) return asks();
   last_due_ = net_.now();
   for (packet& each : coming_) {

@@ -42,8 +42,9 @@ class virtual_tcp final : public virtual_socket {
   // Commands.
   /// Something on the way resets the connection; both ends are told.
   void cut();
-  /// The link it goes over is whole again.
-  void healed();
+  /// The link it goes over is severed, or whole again.
+  void link_severed();
+  void link_healed();
   bool connected() const noexcept { return state_ == state::open && peer_ != nullptr; }
   bool goes_over(const network_link& link) const noexcept { return link_ == &link; }
   const io::endpoint& remote() const noexcept { return remote_; }
@@ -82,7 +83,8 @@ class virtual_tcp final : public virtual_socket {
   void part();
   void close_listening();
   void forget_half_open();
-  void look_whether_stuck();
+  void look_whether_unheard();
+  bool unheard() const noexcept;
 
   state state_ = state::fresh;
   io::endpoint remote_;

@@ -83,6 +83,28 @@ TEST_CASE("a peer of whom nothing is heard for a quarter of an hour is given up"
   });
 }
 
+TEST_CASE("what was under way when the partition began is waited for as long") {
+  naturally(
+      [](network& net) -> coro<> {
+        io::server serving = io::start_server(echo, there);
+        io::stream client = co_await io::open_connection(there);
+        auto asking = create_task(ask(client, "anybody?"));
+        co_await sleep(10ms);
+        net.partition("127.0.0.1", "127.0.0.2");
+        std::error_code error;
+        try {
+          co_await asking;
+        } catch (const std::system_error& lost) {
+          error = lost.code();
+        }
+        CHECK(error == std::errc::timed_out);
+        auto again = io::connect(there);
+        net.heal();
+        co_await std::move(again);
+      },
+      {.link = {.latency = 20ms}});
+}
+
 TEST_CASE("a partition keeps back what a slow reader has said of his room") {
   naturally([](network& net) -> coro<> {
     std::optional<io::stream> accepted;

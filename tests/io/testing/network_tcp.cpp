@@ -220,6 +220,29 @@ TEST_CASE("a simulation has one network, and there is none without a simulation"
   });
 }
 
+TEST_CASE("options of a network that make no sense are refused") {
+  naturally([](network& net) -> coro<> {
+    CHECK_THROWS_AS(net.set_links({.latency = -1s}), std::invalid_argument);
+    CHECK_THROWS_AS(net.set_link("127.0.0.1", "127.0.0.2", {.loss = 2}), std::invalid_argument);
+    CHECK_THROWS_AS(net.partition("nowhere", "127.0.0.2"), io::bad_address);
+    co_return;
+  });
+}
+
+TEST_CASE("a program that makes its runtime itself, and its sockets before, has the network too") {
+  const exploration done = explore({.schedules = 20}, [] {
+    const network net;
+    io::listening_socket listening(io::endpoint::loopback(7));
+    const auto program = [](io::listening_socket given) -> coro<> {
+      io::server serving = io::start_server(echo, std::move(given));
+      co_await echo_to(serving.local(), 3);
+    };
+    troupe::run(program(std::move(listening)));
+    expect(net.traffic().connections == 1, "nobody has connected");
+  });
+  CHECK(done.schedules == 20);
+}
+
 TEST_CASE("without a network, a socket in a simulation is refused with an explanation") {
   first_come natural;
   simulation world(natural);
