@@ -288,7 +288,8 @@ void virtual_tcp::cut() {
 
 /// What it has sent does not get through: should that go on, it gives up.
 void virtual_tcp::look_whether_unheard() {
-  if (!unheard() || std::exchange(may_give_up_, true)) return;
+  if (!unheard() || unheard_since_) return;
+  unheard_since_ = net_.now();
   net_.later(net_.options().give_up, simulated_network::event::given_up, number());
 }
 
@@ -297,15 +298,14 @@ bool virtual_tcp::unheard() const noexcept {
 }
 
 void virtual_tcp::given_up() {
-  may_give_up_ = false;
-  if (!unheard() || state_ == state::dead) return;
+  if (!unheard() || state_ == state::dead || !unheard_since_) return;
+  if (net_.now() < *unheard_since_ + net_.options().give_up) return;  // it has been healed between
   net_.note(local(), remote_, "is given up");
   die(ETIMEDOUT);
 }
 
-void virtual_tcp::link_severed() { look_whether_unheard(); }
-
 void virtual_tcp::link_healed() {
+  unheard_since_.reset();
   if (state_ == state::connecting && peer_ == nullptr && coming_.empty()) return asks();
   last_due_ = net_.now();
   for (packet& each : coming_) {

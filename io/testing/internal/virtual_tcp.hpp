@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 
 namespace troupe::testing::internal {
@@ -43,7 +44,7 @@ class virtual_tcp final : public virtual_socket {
   /// Something on the way resets the connection; both ends are told.
   void cut();
   /// The link it goes over is severed, or whole again.
-  void link_severed();
+  void link_severed() { look_whether_unheard(); }
   void link_healed();
   bool connected() const noexcept { return state_ == state::open && peer_ != nullptr; }
   bool goes_over(const network_link& link) const noexcept { return link_ == &link; }
@@ -100,7 +101,7 @@ class virtual_tcp final : public virtual_socket {
   bool full_ = false;      ///< it was said that there is no room
   bool squeezed_ = false;  ///< there was room, and it was not given; until the next turn
   bool acknowledgement_comes_ = false;
-  bool may_give_up_ = false;
+  std::optional<time_point> unheard_since_;  ///< what it sends does not get through
 
   std::deque<packet> coming_;
   std::size_t coming_size_ = 0;
