@@ -214,6 +214,7 @@ void virtual_tcp::transmit() {
     window_used_ += part;
     peer_->comes(kind::data, std::move(content));
   }
+  if (unsent_size_ != 0) look_whether_unheard();
   if (!end_wanted_ || end_sent_ || unsent_size_ != 0) return;
   end_sent_ = true;
   peer_->comes(kind::end);
@@ -253,6 +254,9 @@ void virtual_tcp::nobody_answers() {
 void virtual_tcp::die(int error) {
   if (state_ == state::connecting && peer_ != nullptr) peer_->forget_half_open();
   forget_half_open();
+  // What the other has sent, or still wants to, is answered in its name.
+  virtual_tcp* const other = peer_;
+  const bool unanswered = other != nullptr && (coming_size_ != 0 || other->unsent_size_ != 0);
   state_ = state::dead;
   error_ = error;
   squeezed_ = false;
@@ -260,6 +264,7 @@ void virtual_tcp::die(int error) {
   coming_.clear();
   unsent_size_ = coming_size_ = 0;
   part();
+  if (unanswered && other->state_ == state::open) other->nobody_answers();
   notify();
 }
 
@@ -294,7 +299,8 @@ void virtual_tcp::look_whether_unheard() {
 }
 
 bool virtual_tcp::unheard() const noexcept {
-  return severed() && (peer_ != nullptr ? !peer_->coming_.empty() : reset_comes_);
+  if (!severed()) return false;
+  return peer_ != nullptr ? unsent_size_ != 0 || !peer_->coming_.empty() : reset_comes_;
 }
 
 void virtual_tcp::given_up() {
