@@ -30,6 +30,7 @@ int udp_ping_main(int argc, char** argv);
 int test_a_protocol_main(int argc, char** argv);
 int test_with_time_main(int argc, char** argv);
 int test_with_a_model_main(int argc, char** argv);
+int test_a_server_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
@@ -91,6 +92,8 @@ int main() {
       {"test_with_time", "tests of what takes hours, in no time", &test_with_time_main},
       {"test_with_a_model", "random commands find what goes wrong for two clients at once",
        &test_with_a_model_main},
+      {"test_a_server", "the same on a network that is simulated, and breaks down",
+       &test_a_server_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;

@@ -1,5 +1,6 @@
 #include <troupe/io/internal/acceptor.hpp>
 #include <troupe/io/internal/address.hpp>
+#include <troupe/io/internal/sockets.hpp>
 
 #include <netinet/tcp.h>
 
@@ -52,7 +53,8 @@ acceptor::acceptor(host& told, listening_socket listening)
   // Those that are accepted have it from here, which saves a call for each.
   const int on = 1;
   if (!unix_)
-    static_cast<void>(::setsockopt(watch_.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+    static_cast<void>(
+        sockets::setsockopt(watch_.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
 }
 
 void acceptor::pause() noexcept {
@@ -72,8 +74,7 @@ void acceptor::on_events(std::uint32_t) noexcept {
 
 bool acceptor::accept_one() noexcept {
   address peer;
-  descriptor connected(
-      ::accept4(watch_.native(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  descriptor connected(sockets::accept(watch_.native(), peer.get(), &peer.size));
   if (connected) {
     rest_ = first_rest;
     told_.on_accepted(unix_ ? socket(std::move(connected))

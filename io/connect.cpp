@@ -1,6 +1,7 @@
 #include <troupe/io/connect.hpp>
 #include <troupe/io/internal/address.hpp>
 #include <troupe/io/internal/racing.hpp>
+#include <troupe/io/internal/sockets.hpp>
 #include <troupe/io/internal/watch.hpp>
 #include <troupe/runtime/future.hpp>
 
@@ -37,12 +38,14 @@ class connecting final : public poller::listener {
 /// The system may give a socket the very port it connects to; with nobody listening there, it then connects to itself.
 bool is_its_own_peer(const descriptor& made, const endpoint& peer) {
   address found;
-  return ::getsockname(made.get(), found.get(), &found.size) == 0 && found.to_endpoint() == peer;
+  return sockets::getsockname(made.get(), found.get(), &found.size) == 0 &&
+         found.to_endpoint() == peer;
 }
 
 void set_option(const descriptor& socket, int level, int option, int value,
                 const std::string& what) {
-  if (::setsockopt(socket.get(), level, option, &value, sizeof value) != 0) throw_last_error(what);
+  if (sockets::setsockopt(socket.get(), level, option, &value, sizeof value) != 0)
+    throw_last_error(what);
 }
 
 /// Errors: std::invalid_argument when the system has no number for it.
@@ -81,13 +84,12 @@ void bind_locally(const descriptor& socket, const endpoint& peer, const connect_
   if (local.port() == 0 && !options.reuse_port)
     set_option(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1, what);
   const address wanted(local);
-  if (::bind(socket.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
+  if (sockets::bind(socket.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
 }
 
 descriptor new_socket(const endpoint& peer, const connect_options& options,
                       const std::string& what) {
-  descriptor made(
-      ::socket(peer.is_ipv6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  descriptor made(sockets::make(peer.is_ipv6() ? AF_INET6 : AF_INET, SOCK_STREAM));
   if (!made) throw_last_error(what);
   if (options.nodelay) set_option(made, IPPROTO_TCP, TCP_NODELAY, 1, what);
   if (options.keep_alive) set_keepalive(made, *options.keep_alive, what);
@@ -121,7 +123,7 @@ coro<socket> connect(endpoint peer, connect_options options) {
   const std::string what = "connecting to " + peer.text();
   descriptor made = internal::new_socket(peer, options, what);
   const internal::address target(peer);
-  if (::connect(made.get(), target.get(), target.size) == 0)
+  if (internal::sockets::connect(made.get(), target.get(), target.size) == 0)
     co_return socket(std::move(made), peer);
   if (errno != EINPROGRESS) internal::throw_last_error(what);
   internal::connecting waiting(*loop::current(), std::move(made));
@@ -130,7 +132,8 @@ coro<socket> connect(endpoint peer, connect_options options) {
   made = waiting.release();
   int error = 0;
   socklen_t size = sizeof error;
-  if (::getsockopt(made.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (internal::sockets::getsockopt(made.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+    error = errno;
   if (error == 0 && internal::is_its_own_peer(made, peer)) error = ECONNREFUSED;
   if (error != 0) throw std::system_error(error, std::generic_category(), what);
   co_return socket(std::move(made), peer);

@@ -1,4 +1,5 @@
 #include <troupe/io/internal/datagram_socket.hpp>
+#include <troupe/io/internal/sockets.hpp>
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/future.hpp>
 #include <troupe/runtime/task.hpp>
@@ -35,8 +36,8 @@ class datagrams_of_loop final : public loop_service {
       headers[index].msg_hdr.msg_iovlen = 1;
     }
     // With MSG_TRUNC the lengths are those that were sent.
-    return ::recvmmsg(socket, headers, static_cast<unsigned>(count), MSG_DONTWAIT | MSG_TRUNC,
-                      nullptr);
+    return sockets::recvmmsg(socket, headers, static_cast<unsigned>(count),
+                             MSG_DONTWAIT | MSG_TRUNC);
   }
   const std::byte* content(std::size_t index) const noexcept { return block_.get() + index * room; }
 
@@ -135,8 +136,8 @@ std::error_code datagram_socket::send(std::span<const std::byte> content,
                                       const address* to) noexcept {
   for (;;) {
     const ssize_t sent =
-        ::sendto(native(), content.data(), content.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                 to != nullptr ? to->get() : nullptr, to != nullptr ? to->size : 0);
+        sockets::sendto(native(), content.data(), content.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                        to != nullptr ? to->get() : nullptr, to != nullptr ? to->size : 0);
     if (sent >= 0) return {};
     if (errno == EAGAIN) return std::make_error_code(std::errc::operation_would_block);
     if (errno != EINTR) return last_error();
@@ -146,7 +147,7 @@ std::error_code datagram_socket::send(std::span<const std::byte> content,
 std::uint64_t datagram_socket::dropped() const noexcept {
   std::uint32_t memory[SK_MEMINFO_VARS] = {};
   socklen_t size = sizeof memory;
-  if (::getsockopt(native(), SOL_SOCKET, SO_MEMINFO, memory, &size) != 0 ||
+  if (sockets::getsockopt(native(), SOL_SOCKET, SO_MEMINFO, memory, &size) != 0 ||
       size <= SK_MEMINFO_DROPS * sizeof memory[0])
     return 0;
   return memory[SK_MEMINFO_DROPS];

@@ -1,5 +1,6 @@
 #include <troupe/io/internal/address.hpp>
 #include <troupe/io/internal/socket_calls.hpp>
+#include <troupe/io/internal/sockets.hpp>
 #include <troupe/io/listening.hpp>
 
 #include <fcntl.h>
@@ -17,6 +18,7 @@ namespace troupe::io {
 
 using internal::address;
 using internal::throw_last_error;
+namespace sockets = internal::sockets;
 
 // --- files of Unix sockets --------------------------------------------------------------------------------------------
 
@@ -44,14 +46,22 @@ void remove_stale(const unix_endpoint& local, const address& where) {
   if (local.is_abstract() || ::lstat(local.name().c_str(), &found) != 0 || !S_ISSOCK(found.st_mode))
     return;
   const descriptor probe = internal::new_stream_socket(AF_UNIX, "listening on " + local.text());
-  if (::connect(probe.get(), where.get(), where.size) != 0 && errno == ECONNREFUSED)
+  if (sockets::connect(probe.get(), where.get(), where.size) != 0 && errno == ECONNREFUSED)
     ::unlink(local.name().c_str());
 }
 
 int option_of(const descriptor& socket, int option) noexcept {
   int value = -1;
   socklen_t size = sizeof value;
-  return ::getsockopt(socket.get(), SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+  return sockets::getsockopt(socket.get(), SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+/// And not inherited.
+bool make_nonblocking(const descriptor& socket) noexcept {
+  if (sockets::is_simulated(socket.get())) return true;
+  const int flags = ::fcntl(socket.get(), F_GETFL);
+  return flags >= 0 && ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) == 0 &&
+         ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC) == 0;
 }
 
 }  // namespace
@@ -65,10 +75,10 @@ listening_socket::listening_socket(const endpoint& local, listen_options options
   internal::set_option(listening_, SOL_SOCKET, SO_REUSEPORT, options.reuse_port);
   if (local.is_ipv6()) internal::set_option(listening_, IPPROTO_IPV6, IPV6_V6ONLY, true);
   const address wanted(local);
-  if (::bind(listening_.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
-  if (::listen(listening_.get(), options.backlog) != 0) throw_last_error(what);
+  if (sockets::bind(listening_.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
+  if (sockets::listen(listening_.get(), options.backlog) != 0) throw_last_error(what);
   address bound;
-  if (::getsockname(listening_.get(), bound.get(), &bound.size) != 0) throw_last_error(what);
+  if (sockets::getsockname(listening_.get(), bound.get(), &bound.size) != 0) throw_last_error(what);
   local_ = bound.to_endpoint();
   name_ = local_.text();
 }
@@ -79,14 +89,14 @@ listening_socket::listening_socket(const unix_endpoint& local, listen_options op
   const address wanted(local);
   remove_stale(local, wanted);
   listening_ = internal::new_stream_socket(AF_UNIX, what);
-  if (::bind(listening_.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
+  if (sockets::bind(listening_.get(), wanted.get(), wanted.size) != 0) throw_last_error(what);
   if (!local.is_abstract()) file_ = socket_file(local.name());
-  if (::listen(listening_.get(), options.backlog) != 0) throw_last_error(what);
+  if (sockets::listen(listening_.get(), options.backlog) != 0) throw_last_error(what);
 }
 
 listening_socket::listening_socket(descriptor listening) : listening_(std::move(listening)) {
   address bound;
-  const bool is_socket = ::getsockname(listening_.get(), bound.get(), &bound.size) == 0;
+  const bool is_socket = sockets::getsockname(listening_.get(), bound.get(), &bound.size) == 0;
   unix_ = is_socket && bound.storage.ss_family == AF_UNIX;
   const char* wrong = nullptr;
   if (!is_socket) {
@@ -100,10 +110,7 @@ listening_socket::listening_socket(descriptor listening) : listening_(std::move(
   }
   if (wrong != nullptr)
     throw std::invalid_argument("descriptor " + std::to_string(listening_.get()) + " is " + wrong);
-  const int flags = ::fcntl(listening_.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(listening_.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
-      ::fcntl(listening_.get(), F_SETFD, FD_CLOEXEC) != 0)
-    throw_last_error("taking over a listening socket");
+  if (!make_nonblocking(listening_)) throw_last_error("taking over a listening socket");
   name_ = bound.text();
   if (!unix_) local_ = bound.to_endpoint();
 }

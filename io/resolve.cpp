@@ -1,7 +1,9 @@
 #include <troupe/io/internal/address.hpp>
 #include <troupe/io/internal/resolver.hpp>
+#include <troupe/io/internal/simulated_sockets.hpp>
 #include <troupe/runtime/future.hpp>
 #include <troupe/runtime/loop.hpp>
+#include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/thread_pool.hpp>
 #include <troupe/runtime/to_thread.hpp>
 
@@ -229,8 +231,15 @@ coro<std::vector<endpoint>> resolve_with(name_lookup how, std::string host, serv
   const lookups_of_loop::place place(lookups, host);
   name_query query{known ? std::string() : host, port.name(),
                    known ? address_family::any : options.family};
-  const future<name_answer> looking = to_thread(lookups.pool(), how, std::move(query));
-  name_answer answer = co_await looking;
+  name_answer answer;
+  if (simulated_sockets* const simulation = simulated(); simulation != nullptr && how == &look_up) {
+    duration delay{};
+    answer = simulation->look_up(query, delay);
+    if (delay > duration::zero()) co_await sleep(delay);
+  } else {
+    const future<name_answer> looking = to_thread(lookups.pool(), how, std::move(query));
+    answer = co_await looking;
+  }
   if (answer.error) fail(answer.error);
 
   // A resolver that knows an address twice, by two files, is not to have it tried twice.

@@ -1,5 +1,6 @@
 #include <troupe/io/internal/members_of_loop.hpp>
 #include <troupe/io/internal/server_core.hpp>
+#include <troupe/io/internal/sockets.hpp>
 #include <troupe/io/open_connection.hpp>
 #include <troupe/io/server.hpp>
 #include <troupe/runtime/errors.hpp>
@@ -199,9 +200,9 @@ void server_core::on_accepted(socket connected) noexcept {
 
 void server_core::refuse(socket connected) const noexcept {
   if (options_.refusal.empty()) return;
-  static_cast<void>(::send(connected.native(), options_.refusal.data(), options_.refusal.size(),
-                           MSG_NOSIGNAL | MSG_DONTWAIT));
-  static_cast<void>(::shutdown(connected.native(), SHUT_WR));
+  static_cast<void>(sockets::send(connected.native(), options_.refusal.data(),
+                                  options_.refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  static_cast<void>(sockets::shutdown(connected.native(), SHUT_WR));
 }
 
 coro<> server_core::serve(ticket of, socket connected) {

@@ -1,6 +1,7 @@
 #include <troupe/io/internal/address.hpp>
 #include <troupe/io/internal/socket_calls.hpp>
 #include <troupe/io/internal/socket_transport.hpp>
+#include <troupe/io/internal/sockets.hpp>
 #include <troupe/io/internal/write_queue.hpp>
 #include <troupe/runtime/loop.hpp>
 
@@ -11,14 +12,14 @@
 namespace troupe::io::internal {
 
 descriptor new_stream_socket(int family, const std::string& what) {
-  descriptor made(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  descriptor made(sockets::make(family, SOCK_STREAM));
   if (!made) throw_last_error(what);
   return made;
 }
 
 void set_option(const descriptor& socket, int level, int option, bool on) noexcept {
   const int value = on ? 1 : 0;
-  static_cast<void>(::setsockopt(socket.get(), level, option, &value, sizeof value));
+  static_cast<void>(sockets::setsockopt(socket.get(), level, option, &value, sizeof value));
 }
 
 ssize_t send_parts(int socket, std::span<const std::span<const std::byte>> parts) noexcept {
@@ -29,12 +30,12 @@ ssize_t send_parts(int socket, std::span<const std::span<const std::byte>> parts
   msghdr message{};
   message.msg_iov = vectors;
   message.msg_iovlen = count;
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+  return sockets::sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
 void reset_on_close(int socket) noexcept {
   const linger at_once{1, 0};
-  static_cast<void>(::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+  static_cast<void>(sockets::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
 }
 
 namespace {
@@ -48,7 +49,7 @@ transfer failed() noexcept {
 /// A socket closed with something unread resets its peer, which then loses what was written and has not arrived.
 void discard_unread(int socket) noexcept {
   constexpr std::size_t all = std::size_t{1} << 30;
-  for (int turn = 0; turn < 16 && ::recv(socket, nullptr, all, MSG_TRUNC | MSG_DONTWAIT) > 0;
+  for (int turn = 0; turn < 16 && sockets::recv(socket, nullptr, all, MSG_TRUNC | MSG_DONTWAIT) > 0;
        ++turn) {
   }
 }
@@ -65,7 +66,7 @@ void socket_transport::attach(transport::listener& told) {
 transfer socket_transport::read(std::span<std::byte> into) noexcept {
   if (!readable_) return transfer::none_now();
   for (;;) {
-    const ssize_t got = ::recv(native(), into.data(), into.size(), 0);
+    const ssize_t got = sockets::recv(native(), into.data(), into.size(), 0);
     if (got >= 0) {
       ended_ = got == 0;
       readable_ = to_the_end_ || static_cast<std::size_t>(got) == into.size();
@@ -80,9 +81,9 @@ transfer socket_transport::read(std::span<std::byte> into) noexcept {
 
 transfer socket_transport::write(std::span<const std::span<const std::byte>> parts) noexcept {
   for (;;) {
-    const ssize_t sent = parts.size() == 1
-                             ? ::send(native(), parts[0].data(), parts[0].size(), MSG_NOSIGNAL)
-                             : send_parts(native(), parts);
+    const ssize_t sent =
+        parts.size() == 1 ? sockets::send(native(), parts[0].data(), parts[0].size(), MSG_NOSIGNAL)
+                          : send_parts(native(), parts);
     if (sent >= 0) return {static_cast<std::size_t>(sent), {}};
     if (errno == EINTR) continue;
     const transfer none = failed();
@@ -95,12 +96,12 @@ transfer socket_transport::write(std::span<const std::span<const std::byte>> par
 std::error_code socket_transport::failure() noexcept {
   int error = 0;
   socklen_t size = sizeof error;
-  if (::getsockopt(native(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (sockets::getsockopt(native(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
   return {error != 0 ? error : ECONNRESET, std::generic_category()};
 }
 
 std::error_code socket_transport::end_writing() noexcept {
-  if (::shutdown(native(), SHUT_WR) == 0) return {};
+  if (sockets::shutdown(native(), SHUT_WR) == 0) return {};
   const std::error_code error = last_error();
   readable_ = to_the_end_ = true;
   return error;
@@ -115,7 +116,7 @@ void socket_transport::close(bool reset) noexcept {
 
 std::string socket_transport::local_name() const {
   address found;
-  return ::getsockname(native(), found.get(), &found.size) == 0 ? found.text() : "closed";
+  return sockets::getsockname(native(), found.get(), &found.size) == 0 ? found.text() : "closed";
 }
 
 }  // namespace troupe::io::internal

@@ -1,5 +1,6 @@
 #include <troupe/io/internal/connection_link.hpp>
 #include <troupe/io/internal/socket_transport.hpp>
+#include <troupe/io/internal/sockets.hpp>
 #include <troupe/io/tcp.hpp>
 
 #include <netinet/in.h>
@@ -17,7 +18,8 @@ void set_nodelay(const socket& of, bool nodelay) noexcept {
   if (of.is_unix()) return;
   const int on = nodelay ? 1 : 0;
   // Failing, it costs delay and nothing else.
-  static_cast<void>(::setsockopt(of.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
+  static_cast<void>(
+      internal::sockets::setsockopt(of.native(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on));
 }
 
 /// A socket's transport, in the connection itself.

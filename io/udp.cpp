@@ -1,4 +1,5 @@
 #include <troupe/io/internal/address.hpp>
+#include <troupe/io/internal/sockets.hpp>
 #include <troupe/io/internal/udp_core.hpp>
 #include <troupe/io/udp.hpp>
 #include <troupe/runtime/errors.hpp>
@@ -14,6 +15,7 @@ namespace troupe::io {
 
 using internal::address;
 using internal::throw_last_error;
+namespace sockets = internal::sockets;
 
 namespace {
 
@@ -21,7 +23,7 @@ constexpr std::size_t longest_datagram = 65535;
 
 template <class Value>
 void set_option(int socket, int level, int option, const Value& value, const std::string& what) {
-  if (::setsockopt(socket, level, option, &value, sizeof value) != 0) throw_last_error(what);
+  if (sockets::setsockopt(socket, level, option, &value, sizeof value) != 0) throw_last_error(what);
 }
 
 void set_buffer(int socket, int option, std::size_t size, const std::string& what) {
@@ -38,8 +40,7 @@ void expect_room(const udp_options& options) {
 
 descriptor new_socket(bool ipv6, const udp_options& options, const std::string& what) {
   expect_room(options);
-  descriptor made(
-      ::socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  descriptor made(sockets::make(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM));
   if (!made) throw_last_error(what);
   const auto switch_on = [&](int level, int option) {
     set_option(made.get(), level, option, 1, what);
@@ -55,7 +56,7 @@ descriptor new_socket(bool ipv6, const udp_options& options, const std::string& 
 
 void connect_to(int socket, const endpoint& peer) {
   const address there(peer);
-  if (::connect(socket, there.get(), there.size) != 0)
+  if (sockets::connect(socket, there.get(), there.size) != 0)
     throw_last_error("connecting a UDP socket to " + peer.text());
 }
 
@@ -108,7 +109,7 @@ udp_socket::udp_socket(const endpoint& local, const udp_options& options)
     : udp_socket(new_socket(local.is_ipv6(), options, "a UDP socket on " + local.text()), options,
                  local.is_ipv6()) {
   const address wanted(local);
-  if (::bind(native(), wanted.get(), wanted.size) != 0)
+  if (sockets::bind(native(), wanted.get(), wanted.size) != 0)
     throw_last_error("a UDP socket on " + local.text());
 }
 
@@ -122,16 +123,17 @@ udp_socket udp_socket::connected(const endpoint& peer, const udp_options& option
 udp_socket udp_socket::adopt(descriptor owned, const udp_options& options) {
   int type = 0;
   socklen_t size = sizeof type;
-  if (::getsockopt(owned.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_DGRAM)
+  if (sockets::getsockopt(owned.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
+      type != SOCK_DGRAM)
     throw std::invalid_argument("descriptor " + std::to_string(owned.get()) +
                                 " is no socket of datagrams");
   expect_room(options);
   address found;
-  if (::getsockname(owned.get(), found.get(), &found.size) != 0)
+  if (sockets::getsockname(owned.get(), found.get(), &found.size) != 0)
     throw_last_error("an adopted UDP socket");
   udp_socket made(std::move(owned), options, found.storage.ss_family == AF_INET6);
   address there;
-  if (::getpeername(made.native(), there.get(), &there.size) == 0)
+  if (sockets::getpeername(made.native(), there.get(), &there.size) == 0)
     made.core().peer = internal::endpoint_of(there);
   return made;
 }
@@ -152,7 +154,7 @@ void udp_socket::connect(const endpoint& peer) {
 endpoint udp_socket::local() const {
   core().expect_open();
   address found;
-  if (::getsockname(native(), found.get(), &found.size) != 0)
+  if (sockets::getsockname(native(), found.get(), &found.size) != 0)
     throw_last_error("the local address of a UDP socket");
   return internal::endpoint_of(found);
 }

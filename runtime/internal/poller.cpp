@@ -1,6 +1,7 @@
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/internal/poller.hpp>
+#include <troupe/runtime/internal/simulator.hpp>
 
 #include <unistd.h>
 
@@ -18,12 +19,26 @@ poller::~poller() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+namespace {
+
+outside* outside_of_simulation() noexcept {
+  const simulator* const here = current_simulator();
+  return here != nullptr ? here->outside() : nullptr;
+}
+
+void watch_simulated(int descriptor, poller::listener& told, std::uint32_t events) {
+  outside* const there = outside_of_simulation();
+  if (there != nullptr && is_simulated(descriptor)) return there->watch(descriptor, told, events);
+  throw invalid_state(
+      "a simulation has no outside, and a loop in it was to watch a descriptor: a socket, a "
+      "pipe, a signal, a child; use what the test kit has in their place, such as its network, "
+      "which has to be there before the sockets");
+}
+
+}  // namespace
+
 void poller::add(int descriptor, listener& told, std::uint32_t events) {
-  if (descriptor_ < 0)
-    throw invalid_state(
-        "a simulation has no outside, and a loop in it was to watch a descriptor: a socket, a "
-        "pipe, a signal, a child; use what the "
-        "test kit has in their place");
+  if (descriptor_ < 0) return watch_simulated(descriptor, told, events);
   epoll_event wanted{};
   wanted.events = events;
   wanted.data.ptr = &told;
@@ -33,6 +48,11 @@ void poller::add(int descriptor, listener& told, std::uint32_t events) {
 }
 
 void poller::remove(int descriptor, const listener& told) noexcept {
+  if (descriptor_ < 0) {
+    outside* const there = outside_of_simulation();
+    if (there != nullptr && is_simulated(descriptor)) there->forget(descriptor);
+    return;
+  }
   static_cast<void>(::epoll_ctl(descriptor_, EPOLL_CTL_DEL, descriptor, nullptr));
   // An event of it may be in the batch that is being told.
   for (int index = 0; index < left_; ++index) {

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <troupe/runtime/internal/outside.hpp>
 #include <troupe/runtime/loop.hpp>
+
+#include <memory>
+#include <utility>
 
 namespace troupe::internal {
 
@@ -27,8 +31,17 @@ class simulator {
   /// In the place of the loop's failure handler.
   virtual void report(const failure_report& report) = 0;
 
+  /// What its loops may watch, or null.
+  internal::outside* outside() const noexcept { return outside_.get(); }
+
  protected:
   ~simulator() = default;
+  void set_outside(std::shared_ptr<internal::outside> given) noexcept {
+    outside_ = std::move(given);
+  }
+
+ private:
+  std::shared_ptr<internal::outside> outside_;
 };
 
 /// For which simulator a runtime opens its loops on this thread; null, as nearly always, for none.

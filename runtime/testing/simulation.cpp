@@ -74,6 +74,7 @@ class simulation::core final : public internal::simulator {
   /// From now on that log takes all failures; null: it does no more. Returns the one before.
   failure_log* take_failures(failure_log* log) noexcept { return std::exchange(log_, log); }
   void on_opened(callable<void(loop&)> told) { on_opened_ = std::move(told); }
+  using internal::simulator::set_outside;
 
  private:
   struct member {
@@ -109,6 +110,7 @@ class simulation::core final : public internal::simulator {
   [[noreturn]] void throw_livelock();
   void wind_up_after_failure() noexcept;
   void take_in(std::size_t ran);
+  void take_in_outside();
   void take_ready(std::size_t index);
   void put_back();
   std::uint32_t number_of(work& item);
@@ -194,6 +196,11 @@ void simulation::expect_failures(std::function<bool(const failure_report&)> belo
   core_->expect_failures(std::move(belongs));
 }
 void simulation::on_opened(callable<void(loop&)> told) { core_->on_opened(std::move(told)); }
+void simulation::set_outside(std::shared_ptr<internal::outside> given) {
+  if (core_->outside() != nullptr)
+    throw invalid_state("a simulation has one outside, and no other");
+  core_->set_outside(std::move(given));
+}
 std::size_t simulation::choose(std::size_t count, choice::kind what) {
   return core_->choose(count, what);
 }
@@ -441,6 +448,13 @@ void simulation::core::take_in(std::size_t ran) {
     members_[ran]->steps.fire();
     take_ready(ran);
   }
+  if (outside() != nullptr) take_in_outside();
+}
+
+/// What has come from outside, for whichever loop.
+void simulation::core::take_in_outside() {
+  outside()->advance(now_);
+  for (std::size_t index = 0; index < members_.size(); ++index) take_ready(index);
 }
 
 void simulation::core::take_ready(std::size_t index) {
@@ -505,6 +519,7 @@ time_point simulation::core::next_deadline() {
     next = std::min(next, members_[index]->steps.next_deadline());
     take_ready(index);  // those who armed a timer lazily are told of it, and may act on it
   }
+  if (outside() != nullptr) next = std::min(next, outside()->next());
   return next;
 }
 

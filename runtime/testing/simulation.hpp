@@ -15,6 +15,10 @@
 #include <utility>
 #include <vector>
 
+namespace troupe::internal {
+class outside;
+}
+
 namespace troupe::testing {
 
 /// A scenario ended and left tasks behind that still wait for something.
@@ -124,6 +128,8 @@ class simulation {
   void touch(std::uint64_t object, bool changes);
   /// Has `told` called for each loop that is opened, before it runs.
   void on_opened(callable<void(loop&)> told);
+  /// Gives it what its loops may watch; the kit's network does. Errors: `invalid_state` when it has one.
+  void set_outside(std::shared_ptr<troupe::internal::outside> given);
 
   time_point time() const noexcept;
   std::size_t steps() const noexcept;

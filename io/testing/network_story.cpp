@@ -1,0 +1,63 @@
+#include <troupe/io/testing/internal/network_story.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+
+namespace troupe::testing::internal {
+
+namespace {
+
+constexpr std::size_t most_shown = 40;  // of what is sent
+constexpr std::size_t ends_width = 32;
+
+thread_local network_story* here = nullptr;
+
+std::string seconds(time_point when) {
+  const auto count =
+      std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
+  char text[40];
+  std::snprintf(text, sizeof text, "%lld.%06llds", static_cast<long long>(count / 1'000'000),
+                static_cast<long long>(count % 1'000'000));
+  return text;
+}
+
+std::string shown(std::string_view content) {
+  std::string made = "'";
+  for (const char each : content.substr(0, most_shown)) {
+    if (each == '\n') {
+      made += "\\n";
+    } else {
+      made += each >= ' ' && each < '\x7f' ? each : '.';
+    }
+  }
+  if (content.size() <= most_shown) return made + "'";
+  return made + "'... " + std::to_string(content.size()) + " bytes";
+}
+
+std::unique_ptr<witness> make() { return std::make_unique<network_story>(); }
+
+[[maybe_unused]] const bool added = add_witness(&make);
+
+}  // namespace
+
+network_story::network_story() noexcept { here = this; }
+network_story::~network_story() { here = nullptr; }
+network_story* network_story::current() noexcept { return here; }
+
+void network_story::note(time_point when, std::string_view what) {
+  if (++lines_ > most_lines) return;
+  text_ += lines_ == most_lines ? "..." : " " + seconds(when) + "     " + std::string(what);
+  text_ += '\n';
+}
+
+void network_story::note(time_point when, const io::endpoint& from, const io::endpoint& to,
+                         std::string_view what, std::string_view content) {
+  std::string line = from.text() + " -> " + to.text();
+  line.resize(std::max(line.size(), ends_width), ' ');
+  if (!content.empty()) line += " " + shown(content);
+  if (!what.empty()) line += " " + std::string(what);
+  note(when, line);
+}
+
+}  // namespace troupe::testing::internal
