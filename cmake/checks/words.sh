@@ -26,8 +26,9 @@ sources=$(files runtime actors io -name '*.cpp')
 forbid 'only tests/scenarios may use real time' \
   '\<(usleep|nanosleep|sleep_for)\>|this_thread::sleep' \
   $(files tests -name '*.[ch]pp' | grep -v '^tests/scenarios/')
+# Test cases of Catch2 are macros, so are ours: who includes that header wants them.
 forbid 'no macros in public headers' '^[[:space:]]*#[[:space:]]*define' \
-  $(printf '%s\n' "$headers" | grep -vE '/internal/|^$')
+  $(printf '%s\n' "$headers" | grep -vE '/internal/|/testing/catch2\.hpp$|^$')
 forbid 'nothing of ours sleeps on a thread' '\<(usleep|nanosleep|sleep_for)\>|this_thread::sleep' $headers $sources
 
 for header in $headers; do
