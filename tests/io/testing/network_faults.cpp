@@ -269,5 +269,5 @@ TEST_CASE("a retry that is not idempotent is found out by connections that are l
     };
   };
   CHECK(finds({.schedules = 2'000}, "counted were", scenario(false), "'add 3\\n'"));
-  explore({.schedules = 2'000}, scenario(true));
+  explore({.schedules = 400}, scenario(true));
 }

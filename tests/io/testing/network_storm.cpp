@@ -93,8 +93,8 @@ coro<> storm(simulation& world, std::size_t size, bool calm) {
 }  // namespace
 
 TEST_CASE("whatever happens to the network, what is read is what was written") {
-  explore({.schedules = 150}, [](simulation& world) { return storm(world, 30'000, false); });
+  explore({.schedules = 50}, [](simulation& world) { return storm(world, 30'000, false); });
 }
 TEST_CASE("when nothing happens to the network all of it is read") {
-  explore({.schedules = 50}, [](simulation& world) { return storm(world, 30'000, true); });
+  explore({.schedules = 20}, [](simulation& world) { return storm(world, 30'000, true); });
 }

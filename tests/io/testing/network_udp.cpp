@@ -230,6 +230,6 @@ TEST_CASE(
     };
   };
   CHECK(finds({.schedules = 1'000}, "the sum is", scenario(false, 1), "is lost"));
-  explore({.schedules = 1'000}, scenario(false, 0));
-  explore({.schedules = 1'000}, scenario(true, 4));
+  explore({.schedules = 200}, scenario(false, 0));
+  explore({.schedules = 400}, scenario(true, 4));
 }
