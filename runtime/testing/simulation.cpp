@@ -154,6 +154,7 @@ class simulation::core final : public internal::simulator {
   std::vector<failure_report> failures_;
   callable<void(loop&)> on_opened_;
   bool settling_ = false;  ///< time stands still, until nothing is ready
+  std::exception_ptr late_error_;
   bool failed_ = false;    ///< it is being wound up after a failure: nothing is chosen any more
 };
 
@@ -261,11 +262,14 @@ void simulation::core::run(loop& home) {
     core& world;
   } here(*this);
   try {
-    drive(**found);
+    return drive(**found);
   } catch (...) {
     wind_up_after_failure();
-    throw;
+    // A runtime that goes cannot throw: it is told of at the end.
+    if (!home.shutting_down()) throw;
+    if (late_error_ == nullptr) late_error_ = std::current_exception();
   }
+  drive(**found);
 }
 
 /// What is about to end is let end; then those that wait are left behind.
@@ -285,6 +289,7 @@ void simulation::core::look_for_leaks(runtime& ended) {
 }
 
 void simulation::core::finish() {
+  if (late_error_ != nullptr) std::rethrow_exception(std::exchange(late_error_, nullptr));
   if (!failures_.empty() && !failed_) throw_failures();
 }
 

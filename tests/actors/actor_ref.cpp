@@ -89,8 +89,7 @@ TROUPE_PROGRAM_TEST_CASE("messages of one sender arrive in the order they were s
   CHECK(std::is_sorted(seen.begin(), seen.end()));
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a handler takes its message by value, by const reference or by rvalue reference") {
+TEST_CASE("a handler takes its message by value, by const reference or by rvalue reference") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<by_value>(std::ref(into)).tell(text{"value"});

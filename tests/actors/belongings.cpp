@@ -73,8 +73,7 @@ struct boss : actor<protocol<>> {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a restarted actor has no timers of the one before, and first what that has put aside") {
+TEST_CASE("a restarted actor has no timers of the one before, and first what that has put aside") {
   journal into;
   int starts = 0;
   failure_log log;

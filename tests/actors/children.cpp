@@ -181,7 +181,7 @@ TROUPE_PROGRAM_TEST_CASE("a chain of ten thousand generations stops without grow
   CHECK(alive == 0);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a hundred thousand actors are spawned and stopped") {
+TEST_CASE("a hundred thousand actors are spawned and stopped") {
   struct small : actor<protocol<where>> {
     explicit small(int& given) : alive(given) { ++alive; }
     ~small() { --alive; }

@@ -2,7 +2,7 @@
 #include <troupe/troupe.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <cstdio>
 #include <string>
@@ -155,7 +155,7 @@ coro<std::string> losses() {  // how many, so far
 
 using namespace guide_finding;
 
-TROUPE_PROGRAM_TEST_CASE("the guide's actors find each other by name and topic") {
+TEST_CASE("the guide's actors find each other by name and topic") {
   auto body = []() -> coro<> {
     auto waiting = create_task(ask_by_name(1));
     co_await settle();
@@ -172,7 +172,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's actors find each other by name and topic")
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's router and pool pass messages on") {
+TEST_CASE("the guide's router and pool pass messages on") {
   page_source source;
   auto body = [](page_source& from) -> coro<> {
     const int value = co_await spread_keys();
@@ -190,7 +190,7 @@ TEST_CASE("the guide's actors live on the loops that they were given") {
   CHECK(run_on(2, settle_in()) == 13);
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's counts say what was lost") {
+TEST_CASE("the guide's counts say what was lost") {
   auto body = []() -> coro<std::string> {
     print_losses();
     auto gone = spawn<tenant>({.name = "gone"});

@@ -2,7 +2,7 @@
 #include <troupe/troupe.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <optional>
 #include <string>
@@ -180,7 +180,7 @@ class client : public actor<protocol<connected, query>> {
 
 using namespace guide_life;
 
-TROUPE_PROGRAM_TEST_CASE("the guide's actors start and end as it says") {
+TEST_CASE("the guide's actors start and end as it says") {
   auto body = []() -> coro<> {
     const std::string how = co_await end_them();
     CHECK(how == "stopped, stopped, killed");
@@ -188,7 +188,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's actors start and end as it says") {
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's monitors and links hear of a crash") {
+TEST_CASE("the guide's monitors and links hear of a crash") {
   failure_log log;
   auto body = []() -> coro<> {
     auto torn = spawn<store>({.name = "torn"});
@@ -207,7 +207,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's monitors and links hear of a crash") {
   CHECK(log.count("link") >= 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's shop goes on when its stock has crashed") {
+TEST_CASE("the guide's shop goes on when its stock has crashed") {
   failure_log log;
   auto body = []() -> coro<> {
     auto open = spawn<shop>();
@@ -223,7 +223,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's shop goes on when its stock has crashed") 
   CHECK(log.count("torn") >= 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's vending machine takes coins first") {
+TEST_CASE("the guide's vending machine takes coins first") {
   auto body = []() -> coro<> {
     auto machine = spawn(vending_machine, 2);
     auto wish = machine.ask(choose{.product = 7});
@@ -235,7 +235,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's vending machine takes coins first") {
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's timers come until they are cancelled") {
+TEST_CASE("the guide's timers come until they are cancelled") {
   auto body = []() -> coro<> {
     auto patient = spawn<waiter>();
     co_await sleep(3500ms);
@@ -254,7 +254,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's timers come until they are cancelled") {
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's client answers what it had put aside") {
+TEST_CASE("the guide's client answers what it had put aside") {
   auto body = []() -> coro<> {
     auto one = spawn<client>();
     auto early = one.ask(query{.number = 1});

@@ -2,7 +2,7 @@
 #include <troupe/troupe.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <string>
 #include <utility>
@@ -184,7 +184,7 @@ coro<> fill(actor_ref<writing> to) {
 
 using namespace guide_messages;
 
-TROUPE_PROGRAM_TEST_CASE("the guide's messages, asks and errors do as it says") {
+TEST_CASE("the guide's messages, asks and errors do as it says") {
   failure_log log;
   auto body = []() -> coro<> {
     auto sheet = spawn<canvas>({.name = "sheet"});
@@ -204,7 +204,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's messages, asks and errors do as it says") 
   CHECK(log.count("turned inside out") == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's ways to answer later do as it says") {
+TEST_CASE("the guide's ways to answer later do as it says") {
   auto body = []() -> coro<> {
     auto machine = spawn<printer>();
     auto front = spawn<office>(machine);
@@ -223,7 +223,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's ways to answer later do as it says") {
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's circle of asks is found at once, and spelled out") {
+TEST_CASE("the guide's circle of asks is found at once, and spelled out") {
   auto body = []() -> coro<std::string> {
     auto ann = spawn<guest>({.name = "ann"});
     auto bob = spawn<guest>({.name = "bob"});
@@ -248,7 +248,7 @@ TROUPE_PROGRAM_TEST_CASE("the guide's circle of asks is found at once, and spell
       "to end");
 }
 
-TROUPE_PROGRAM_TEST_CASE("the guide's bounded writer slows its sender down") {
+TEST_CASE("the guide's bounded writer slows its sender down") {
   auto body = []() -> coro<> {
     auto disk = spawn<writer>();
     const time_point before = loop::current()->time();

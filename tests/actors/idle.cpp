@@ -189,8 +189,7 @@ TROUPE_PROGRAM_TEST_CASE("an idle time that is not longer than nothing is refuse
   }
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a message that comes after the idle time, but before the actor's turn, keeps it busy") {
+TEST_CASE("a message that comes after the idle time, but before the actor's turn, keeps it busy") {
   for (const bool before_its_turn : {true, false}) {
     journal into;
     auto body = [&]() -> coro<> {
@@ -263,8 +262,7 @@ TEST_CASE("the idle time begins when a coroutine handler ends, not at the turn a
   driven.run_until_idle();
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "an urgent message that comes before the idle actor's turn keeps it busy") {
+TEST_CASE("an urgent message that comes before the idle actor's turn keeps it busy") {
   for (const duration time : {duration(0s), duration(7s)}) {
     journal into;
     auto body = [&]() -> coro<> {

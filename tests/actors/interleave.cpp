@@ -121,7 +121,7 @@ TROUPE_PROGRAM_TEST_CASE(
                         "note 2", "note 3"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("nothing waits for an interleaved handler that is a coroutine") {
+TEST_CASE("nothing waits for an interleaved handler that is a coroutine") {
   journal into;
   auto body = [](journal& notes) -> coro<> {
     auto one = spawn<shop>(std::ref(notes));

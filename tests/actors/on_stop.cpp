@@ -218,7 +218,7 @@ TROUPE_PROGRAM_TEST_CASE("a child spawned in on_stop is stopped before the paren
   CHECK(pages[pages.size() - 2] == "destroyed");
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task created in on_stop is cancelled before the actor is destroyed") {
+TEST_CASE("a task created in on_stop is cancelled before the actor is destroyed") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
     spawn<tasking_stopper>(std::ref(into)).stop();

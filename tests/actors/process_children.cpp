@@ -2,7 +2,7 @@
 #include <troupe/actors/process.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <atomic>
 #include <exception>
@@ -146,7 +146,7 @@ TEST_CASE("a process whose children fall too often is cancelled and has crashed"
   });
 }
 
-TROUPE_PROGRAM_TEST_CASE("a process that is restarted begins with new children") {
+TEST_CASE("a process that is restarted begins with new children") {
   class top : public actor<protocol<>> {
    public:
     explicit top(house& in) {

@@ -3,7 +3,7 @@
 #include <troupe/actors/process.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <functional>
 #include <stdexcept>
@@ -57,8 +57,7 @@ struct parent : actor<protocol<begin, again>> {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a process that falls is restarted in place, with the messages that wait") {
+TEST_CASE("a process that falls is restarted in place, with the messages that wait") {
   journal into;
   failure_log log;
   auto body = [&]() -> coro<> {

@@ -216,7 +216,7 @@ TEST_CASE("who is told that an actor is down may give its name to a successor at
   CHECK(pages == journal{"killed"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("all who wait for a name are told when an actor gets it") {
+TEST_CASE("all who wait for a name are told when an actor gets it") {
   auto body = []() -> coro<int> {
     auto waiter = [](std::string name) -> coro<int> {
       auto named = co_await when_registered<singing>(name);

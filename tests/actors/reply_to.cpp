@@ -197,7 +197,7 @@ TROUPE_PROGRAM_TEST_CASE("a request that was told gives an empty reply_to") {
   CHECK(testing::run(body()) == 0);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
+TEST_CASE(
     "a message that throws when it is moved to a handler with a reply_to crashes the actor and "
     "fails the ask") {
   struct fragile {

@@ -98,7 +98,7 @@ class scribe final : public tracer {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE(
+TEST_CASE(
     "a tracer sees spawn, send, delivery, reply and stop, with who did it and for which message") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {
@@ -297,7 +297,7 @@ TROUPE_PROGRAM_TEST_CASE("what a tracer does itself is not traced") {
                       [](const std::string& line) { return starts_with(line, "sent"); }) == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
+TEST_CASE(
     "a traced mailbox with limits counts as before, and what finds no room is lost in the trace") {
   scribe book;
   auto body = [](scribe& seen) -> coro<> {

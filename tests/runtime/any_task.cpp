@@ -3,7 +3,7 @@
 #include <troupe/runtime/testing/manual_loop.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -17,7 +17,7 @@ TEST_CASE("an any_task that holds none says so") {
   CHECK_FALSE(current_task());
 }
 
-TROUPE_PROGRAM_TEST_CASE("an any_task is a handle of a task, whatever its result") {
+TEST_CASE("an any_task is a handle of a task, whatever its result") {
   auto body = []() -> coro<> {
     const auto made = create_task(value_after(1s, 4), {.name = "four"});
     const any_task any = made;

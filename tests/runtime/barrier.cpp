@@ -74,8 +74,8 @@ TROUPE_PROGRAM_TEST_CASE("a barrier for one lets everybody through at once", "[b
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "all parties get numbers in the order they came; the last one does not wait", "[barrier-03]") {
+TEST_CASE("all parties get numbers in the order they came; the last one does not wait",
+          "[barrier-03]") {
   auto body = []() -> coro<> {
     two_at_a_barrier at;
     co_await sleep(0s);
@@ -135,8 +135,7 @@ TROUPE_PROGRAM_TEST_CASE("who comes for the next round waits until all have left
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a reset breaks the round for those that have not left it yet",
-                         "[barrier-07]") {
+TEST_CASE("a reset breaks the round for those that have not left it yet", "[barrier-07]") {
   auto body = []() -> coro<> {
     barrier b(5);
     journal log;
@@ -172,8 +171,7 @@ TROUPE_PROGRAM_TEST_CASE("a reset after the last one has left breaks nothing", "
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("an abort breaks the barrier for those inside and those in front of it",
-                         "[barrier-11]") {
+TEST_CASE("an abort breaks the barrier for those inside and those in front of it", "[barrier-11]") {
   auto body = []() -> coro<> {
     barrier b(5);
     journal log;
@@ -200,7 +198,7 @@ TROUPE_PROGRAM_TEST_CASE("an abort breaks the barrier for those inside and those
 
 // --- around ------------------------------------------------------------------------------------------------------------
 
-TROUPE_PROGRAM_TEST_CASE("a reset or abort while a barrier fills breaks it for those inside") {
+TEST_CASE("a reset or abort while a barrier fills breaks it for those inside") {
   for (const bool abort : {false, true}) {
     auto body = [](bool for_ever) -> coro<> {
       two_at_a_barrier at;
@@ -219,7 +217,7 @@ TROUPE_PROGRAM_TEST_CASE("a reset or abort while a barrier fills breaks it for t
   }
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled party makes room for another one, and all numbers differ") {
+TEST_CASE("a cancelled party makes room for another one, and all numbers differ") {
   auto body = []() -> coro<> {
     two_at_a_barrier at;
     co_await sleep(0s);
@@ -237,8 +235,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled party makes room for another one, and all 
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a party that is cancelled when the round is complete does not hold up the others") {
+TEST_CASE("a party that is cancelled when the round is complete does not hold up the others") {
   auto body = []() -> coro<> {
     two_at_a_barrier at;
     co_await sleep(0s);
@@ -253,7 +250,7 @@ TROUPE_PROGRAM_TEST_CASE(
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a barrier that goes tells those inside and those in front of it") {
+TEST_CASE("a barrier that goes tells those inside and those in front of it") {
   auto body = []() -> coro<> {
     auto b = std::make_unique<barrier>(2);
     journal log;

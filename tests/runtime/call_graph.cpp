@@ -80,7 +80,7 @@ TEST_CASE("the call graph puts what a task waits for under it") {
   CHECK(indent_of(text, "inner") == 4);
 }
 
-TROUPE_PROGRAM_TEST_CASE("the call graph looks through gathers, shields, waits and groups") {
+TEST_CASE("the call graph looks through gathers, shields, waits and groups") {
   auto gathers = []() -> coro<> {
     const auto inner = create_task(leaf(), {.name = "inner"});
     co_await gather(inner, leaf());
@@ -108,7 +108,7 @@ TROUPE_PROGRAM_TEST_CASE("the call graph looks through gathers, shields, waits a
   CHECK(indent_of(graph_after(groups()), "inner") == 4);
 }
 
-TROUPE_PROGRAM_TEST_CASE("the call graph shows a circle of waits, and where it closes") {
+TEST_CASE("the call graph shows a circle of waits, and where it closes") {
   auto body = []() -> coro<std::string> {
     task<>* second = nullptr;
     auto one = [&second]() -> coro<> { co_await *second; };

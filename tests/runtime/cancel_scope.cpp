@@ -270,8 +270,7 @@ TROUPE_PROGRAM_TEST_CASE("of nested limits with one deadline the outer one decid
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a time-out in a scope that is cancelled in the same round stays a cancellation") {
+TEST_CASE("a time-out in a scope that is cancelled in the same round stays a cancellation") {
   for (const bool scope_first : {false, true}) {
     auto body = [](bool first) -> coro<> {
       cancel_scope scope;

@@ -30,7 +30,7 @@ bool never() { return false; }
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE("notified tasks get the lock one at a time", "[cond-01]") {
+TEST_CASE("notified tasks get the lock one at a time", "[cond-01]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -60,8 +60,7 @@ TROUPE_PROGRAM_TEST_CASE("notified tasks get the lock one at a time", "[cond-01]
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that is cancelled on its way to the lock gets it before it ends",
-                         "[cond-03]") {
+TEST_CASE("a task that is cancelled on its way to the lock gets it before it ends", "[cond-03]") {
   auto body = []() -> coro<> {
     condition c;
     bool locked_at_end = false;
@@ -92,8 +91,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that is cancelled on its way to the lock gets i
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that is cancelled while it waits gets the lock before it ends",
-                         "[cond-03]") {
+TEST_CASE("a task that is cancelled while it waits gets the lock before it ends", "[cond-03]") {
   for (const bool for_good : {false, true}) {
     auto body = [](bool good) -> coro<> {
       condition c;
@@ -154,7 +152,7 @@ TROUPE_PROGRAM_TEST_CASE("a condition is used with its lock held", "[cond-05]") 
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a notification reaches as many as it is for", "[cond-07]") {
+TEST_CASE("a notification reaches as many as it is for", "[cond-07]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -177,7 +175,7 @@ TROUPE_PROGRAM_TEST_CASE("a notification reaches as many as it is for", "[cond-0
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a notification of all reaches all, in order", "[cond-07]") {
+TEST_CASE("a notification of all reaches all, in order", "[cond-07]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -217,8 +215,7 @@ TROUPE_PROGRAM_TEST_CASE("a wait that takes too long ends with the lock held", "
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("the notification of a task that is cancelled goes to another one",
-                         "[cond-11]") {
+TEST_CASE("the notification of a task that is cancelled goes to another one", "[cond-11]") {
   auto body = []() -> coro<> {
     condition c;
     int state = 0;
@@ -246,8 +243,7 @@ TROUPE_PROGRAM_TEST_CASE("the notification of a task that is cancelled goes to a
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a notification does not go to a task that has been cancelled",
-                         "[cond-13]") {
+TEST_CASE("a notification does not go to a task that has been cancelled", "[cond-13]") {
   auto body = []() -> coro<> {
     condition c;
     journal log;
@@ -273,7 +269,7 @@ TROUPE_PROGRAM_TEST_CASE("a notification does not go to a task that has been can
 
 // --- the lock ----------------------------------------------------------------------------------------------------------
 
-TROUPE_PROGRAM_TEST_CASE("conditions may share a lock") {
+TEST_CASE("conditions may share a lock") {
   auto body = []() -> coro<> {
     lock shared;
     condition full(shared);
@@ -300,7 +296,7 @@ TROUPE_PROGRAM_TEST_CASE("conditions may share a lock") {
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("an object that holds the lock does not own it while its task waits") {
+TEST_CASE("an object that holds the lock does not own it while its task waits") {
   auto body = []() -> coro<> {
     condition c;
     std::optional<held_lock> kept;
@@ -336,8 +332,7 @@ TROUPE_PROGRAM_TEST_CASE("an object that holds the lock does not own it while it
 
 // --- misuse ------------------------------------------------------------------------------------------------------------
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a condition that goes while tasks wait for it tells them, wherever they are") {
+TEST_CASE("a condition that goes while tasks wait for it tells them, wherever they are") {
   for (const bool own : {true, false}) {
     for (const int when : {0, 1, 2}) {
       auto body = [](bool with_own, int at) -> coro<> {

@@ -64,7 +64,7 @@ TEST_CASE("a task cancelled before its first step ends in one round", "[cancel-0
   CHECK(made.cancelled());
 }
 
-TROUPE_PROGRAM_TEST_CASE("cancelling a task changes at once only what it awaits", "[cancel-03]") {
+TEST_CASE("cancelling a task changes at once only what it awaits", "[cancel-03]") {
   auto body = []() -> coro<> {
     source<int> f;
     const auto t = create_task(value_of(f.awaited));
@@ -79,8 +79,7 @@ TROUPE_PROGRAM_TEST_CASE("cancelling a task changes at once only what it awaits"
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task and its future cancelled in one step are one cancellation",
-                         "[cancel-05]") {
+TEST_CASE("a task and its future cancelled in one step are one cancellation", "[cancel-05]") {
   auto body = []() -> coro<> {
     source<int> f;
     source<int> g;
@@ -117,7 +116,7 @@ TROUPE_PROGRAM_TEST_CASE("a task and its future cancelled in one step are one ca
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancellation that is swallowed spoils no later await", "[cancel-07]") {
+TEST_CASE("a cancellation that is swallowed spoils no later await", "[cancel-07]") {
   auto body = []() -> coro<> {
     source<int> f2;
     source<int> f3;
@@ -318,8 +317,7 @@ TEST_CASE("a request taken back before delivery is forgotten, one of two is not"
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("taking back a request does not revive the future that it cancelled",
-                         "[cancel-23]") {
+TEST_CASE("taking back a request does not revive the future that it cancelled", "[cancel-23]") {
   auto body = []() -> coro<> {
     source<int> f;
     int seen = -1;
@@ -343,8 +341,8 @@ TROUPE_PROGRAM_TEST_CASE("taking back a request does not revive the future that 
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a task that has ended cannot be cancelled, but its error counts as noticed", "[cancel-25]") {
+TEST_CASE("a task that has ended cannot be cancelled, but its error counts as noticed",
+          "[cancel-25]") {
   failure_log log;
   auto quick = [](int how) -> coro<int> {
     if (how == 1) throw std::runtime_error("E");

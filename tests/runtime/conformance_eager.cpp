@@ -128,7 +128,7 @@ TROUPE_PROGRAM_TEST_CASE("an eager task that has ended is not cancelled, one tha
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("an eager task may cancel itself, and its creator", "[eager-03]") {
+TEST_CASE("an eager task may cancel itself, and its creator", "[eager-03]") {
   auto body = []() -> coro<> {
     task_options options;
     options.eager = true;

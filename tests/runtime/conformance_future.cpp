@@ -307,7 +307,7 @@ TEST_CASE("a callback added to what ended on a loop that has closed is never cal
 
 // --- results ---------------------------------------------------------------------------------------------------------------
 
-TROUPE_PROGRAM_TEST_CASE("two awaits of a future that is done do not suspend", "[future-07]") {
+TEST_CASE("two awaits of a future that is done do not suspend", "[future-07]") {
   auto body = []() -> coro<> {
     promise<int> kept;
     const auto f = kept.get_future();

@@ -62,8 +62,7 @@ TEST_CASE("the failure handler is called at once, on the loop, and may use it", 
   CHECK(log == journal{"H", "B", "after"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("the error of a task that nobody looked at is reported once",
-                         "[report-03]") {
+TEST_CASE("the error of a task that nobody looked at is reported once", "[report-03]") {
   failure_log reports;
   auto body = []() -> coro<> {
     auto failing = std::make_optional(create_task(testing::fail_after(0s, "E"), {.name = "lost"}));

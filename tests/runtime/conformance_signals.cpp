@@ -3,7 +3,7 @@
 #include <troupe/runtime/signals.hpp>
 
 #include "runtime/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -72,8 +72,7 @@ TEST_CASE("a signal goes to the handler that was set last", "[signal-01]") {
   troupe::run(body(), real_time(log));
 }
 
-TROUPE_PROGRAM_TEST_CASE("numbers of no signal and signals that cannot be caught are refused",
-                         "[signal-03]") {
+TEST_CASE("numbers of no signal and signals that cannot be caught are refused", "[signal-03]") {
   failure_log log;
   auto body = []() -> coro<> {
     for (const int number : {0, -1, NSIG, 100'000}) {

@@ -39,8 +39,7 @@ concept settable = requires(Task made) { made.set_value(1); } ||
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE("making a task runs nothing; tasks begin in the order of making",
-                         "[task-01]") {
+TEST_CASE("making a task runs nothing; tasks begin in the order of making", "[task-01]") {
   journal log;
   auto body = [&]() -> coro<> {
     for (const char* name : {"A", "B", "C"}) create_task(note(log, name));
@@ -219,8 +218,7 @@ TROUPE_PROGRAM_TEST_CASE("a coroutine is consumed once", "[task-13]") {
   CHECK(testing::run(body()) == 52);
 }
 
-TROUPE_PROGRAM_TEST_CASE("no error is fatal: whatever a cancelled task throws stays in it",
-                         "[task-15]") {
+TEST_CASE("no error is fatal: whatever a cancelled task throws stays in it", "[task-15]") {
   // Differs from asyncio, which has errors that leave the loop.
   auto throws = []() -> coro<> {
     try {

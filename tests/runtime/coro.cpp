@@ -232,8 +232,7 @@ TROUPE_PROGRAM_TEST_CASE("a million nested coroutines start and end on a bounded
   CHECK(testing::run(nested(1'000'000)) == 1'000'000);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "an exception leaves a hundred thousand nested coroutines on a bounded stack") {
+TEST_CASE("an exception leaves a hundred thousand nested coroutines on a bounded stack") {
   CHECK_THROWS_WITH(testing::run(nested_throw(100'000)), "at the bottom");
 }
 

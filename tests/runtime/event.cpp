@@ -18,8 +18,8 @@ coro<> await_event(event& awaited, journal& log, std::string name) {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE(
-    "those that wait for an event go on in order, after who comes when it is set", "[event-01]") {
+TEST_CASE("those that wait for an event go on in order, after who comes when it is set",
+          "[event-01]") {
   auto body = []() -> coro<> {
     event happened;
     journal log;
@@ -68,8 +68,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled task no longer waits for an event", "[even
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that an event was set for can still be cancelled in that step",
-                         "[event-05]") {
+TEST_CASE("a task that an event was set for can still be cancelled in that step", "[event-05]") {
   auto body = []() -> coro<> {
     event happened;
     journal log;
@@ -88,8 +87,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that an event was set for can still be cancelle
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("tasks that an event was set for go on although it is cleared at once",
-                         "[event-05]") {
+TEST_CASE("tasks that an event was set for go on although it is cleared at once", "[event-05]") {
   auto body = []() -> coro<> {
     event happened;
     journal log;
@@ -108,7 +106,7 @@ TROUPE_PROGRAM_TEST_CASE("tasks that an event was set for go on although it is c
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("an event that goes while tasks wait for it tells them") {
+TEST_CASE("an event that goes while tasks wait for it tells them") {
   auto body = []() -> coro<> {
     auto happened = std::make_unique<event>();
     journal log;

@@ -309,8 +309,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled future is done at once, and drops a late r
   CHECK(testing::run(body()) == "cancelled is so not again dropped thrown");
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "cancelling a task that awaits a future cancels the future at once and the task later") {
+TEST_CASE("cancelling a task that awaits a future cancels the future at once and the task later") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     auto awaited = kept.get_future();
@@ -340,7 +339,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(testing::run(body()) == "cancelled5");
 }
 
-TROUPE_PROGRAM_TEST_CASE("two tasks can await one future, and wake in the order they came") {
+TEST_CASE("two tasks can await one future, and wake in the order they came") {
   journal log;
   auto one = [&](future<int>& awaited, std::string name) -> coro<> {
     const int value = co_await awaited;

@@ -51,7 +51,7 @@ TROUPE_PROGRAM_TEST_CASE("gather takes as long as its longest member") {
   CHECK(testing::run(body()) == 3s);
 }
 
-TROUPE_PROGRAM_TEST_CASE("gather starts its members in the order of its arguments") {
+TEST_CASE("gather starts its members in the order of its arguments") {
   journal log;
   auto named = [&](std::string name) -> coro<> {
     log.push_back(name);
@@ -87,7 +87,7 @@ TROUPE_PROGRAM_TEST_CASE("gather of nothing is ready") {
   CHECK(testing::run(body()) == 0);
 }
 
-TROUPE_PROGRAM_TEST_CASE("gather of members that have ended does not suspend") {
+TEST_CASE("gather of members that have ended does not suspend") {
   journal log;
   auto body = [&]() -> coro<> {
     auto both = gather(value_after(0s, 1), value_after(0s, 2));
@@ -162,7 +162,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(testing::run(body(), &log) == "right");
 }
 
-TROUPE_PROGRAM_TEST_CASE("cancelling a task that gathers cancels all members") {
+TEST_CASE("cancelling a task that gathers cancels all members") {
   auto body = []() -> coro<std::string> {
     auto first = std::make_shared<std::string>();
     auto inner = [](std::shared_ptr<std::string> how) -> coro<> {
@@ -185,7 +185,7 @@ TROUPE_PROGRAM_TEST_CASE("cancelling a task that gathers cancels all members") {
   CHECK(testing::run(body()) == "cancelled cancelled cancelled");
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled gather ends with the first member that ends as cancelled") {
+TEST_CASE("a cancelled gather ends with the first member that ends as cancelled") {
   journal log;
   auto outer = [&]() -> coro<> { co_await gather(clean_up_for(log, 3s), clean_up_for(log, 1s)); };
   auto body = [&]() -> coro<duration> {

@@ -163,7 +163,7 @@ TROUPE_PROGRAM_TEST_CASE("without collecting a cancelled child ends the gather a
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("cancelling the awaiter of a gather cancels every child", "[gather-07]") {
+TEST_CASE("cancelling the awaiter of a gather cancels every child", "[gather-07]") {
   bool went_on = false;
   auto body = [&]() -> coro<> {
     promise<void> gate;
@@ -200,7 +200,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancellation is not collected", "[gather-09]") {
   CHECK(turns <= 4);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled gather does not wait for slow siblings", "[gather-11]") {
+TEST_CASE("a cancelled gather does not wait for slow siblings", "[gather-11]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto outer = create_task(gather_two(false, ended));
@@ -216,8 +216,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled gather does not wait for slow siblings", "
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled gather that collects waits for slow siblings",
-                         "[gather-11]") {
+TEST_CASE("a cancelled gather that collects waits for slow siblings", "[gather-11]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto outer = create_task(gather_two(true, ended));
@@ -231,8 +230,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled gather that collects waits for slow siblin
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a gather of finished children is done and does not suspend",
-                         "[gather-13]") {
+TEST_CASE("a gather of finished children is done and does not suspend", "[gather-13]") {
   auto body = []() -> coro<> {
     const auto first = create_task(value_now(1));
     const auto second = create_task(value_now(2));
@@ -249,8 +247,7 @@ TROUPE_PROGRAM_TEST_CASE("a gather of finished children is done and does not sus
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a gather of children that failed before is done and throws",
-                         "[gather-13]") {
+TEST_CASE("a gather of children that failed before is done and throws", "[gather-13]") {
   auto body = []() -> coro<> {
     const auto failed = create_task(fail_after(0s, "E"));
     const auto sleeping = create_task(sleep_of(1h));
@@ -277,7 +274,7 @@ TROUPE_PROGRAM_TEST_CASE("one future may be gathered twice in one gather") {
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("gathers in gathers are cancelled down to the last child") {
+TEST_CASE("gathers in gathers are cancelled down to the last child") {
   bool went_on = false;
   auto body = [&]() -> coro<> {
     promise<void> gate;
@@ -331,7 +328,7 @@ TEST_CASE("a promise may outlive the loop of a gather") {
   gate.reset();
 }
 
-TROUPE_PROGRAM_TEST_CASE("a gather leaves a callback of its member the value") {
+TEST_CASE("a gather leaves a callback of its member the value") {
   auto body = []() -> coro<int> {
     int seen = 0;
     auto made = create_task(value_after(1s, 5));

@@ -25,8 +25,7 @@ coro<> use(lock& wanted, journal& log, std::string name, int rounds_held = 1) {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE("tasks get a lock one after the other, in the order they asked",
-                         "[lock-01]") {
+TEST_CASE("tasks get a lock one after the other, in the order they asked", "[lock-01]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -70,7 +69,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled task no longer stands in the line of a loc
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancellation and a release in one step wake one task", "[lock-05]") {
+TEST_CASE("a cancellation and a release in one step wake one task", "[lock-05]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -95,8 +94,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancellation and a release in one step wake one task
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that was chosen for a lock and cancelled then passes it on",
-                         "[lock-05]") {
+TEST_CASE("a task that was chosen for a lock and cancelled then passes it on", "[lock-05]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -118,7 +116,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that was chosen for a lock and cancelled then p
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("nobody overtakes the task that a lock was released to", "[lock-07]") {
+TEST_CASE("nobody overtakes the task that a lock was released to", "[lock-07]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -139,8 +137,7 @@ TROUPE_PROGRAM_TEST_CASE("nobody overtakes the task that a lock was released to"
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("who releases a lock and wants it again stands behind those that wait",
-                         "[lock-07]") {
+TEST_CASE("who releases a lock and wants it again stands behind those that wait", "[lock-07]") {
   auto body = []() -> coro<> {
     lock l;
     journal log;
@@ -245,7 +242,7 @@ TEST_CASE("a lock that nobody holds cannot be released") {
   CHECK_THROWS_AS(l.release(), invalid_state);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a lock that goes while tasks wait for it tells them") {
+TEST_CASE("a lock that goes while tasks wait for it tells them") {
   auto body = []() -> coro<> {
     std::optional<lock> l(std::in_place);
     journal log;

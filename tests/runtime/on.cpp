@@ -27,7 +27,7 @@ loop& at(std::size_t index) { return runtime::current()->loop_at(index); }
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE("a task moves to another loop and back") {
+TEST_CASE("a task moves to another loop and back") {
   failure_log log;
   auto body = []() -> coro<bool> {
     const auto me = current_task();
@@ -210,7 +210,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that is away and refuses to end is given a seco
   CHECK(log.text() == "");
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that is away and never ends is named and destroyed") {
+TEST_CASE("a task that is away and never ends is named and destroyed") {
   failure_log log;
   int alive = 0;
   auto endless = [](counted) -> coro<> {
@@ -290,7 +290,7 @@ TEST_CASE("tasks that travel under a storm of cancellations all end, and where t
   CHECK(log.text() == "");
 }
 
-TROUPE_PROGRAM_TEST_CASE("a run that ends in the middle of a storm of travellers leaves nothing") {
+TEST_CASE("a run that ends in the middle of a storm of travellers leaves nothing") {
   for (unsigned seed = 1; seed <= 6; ++seed) {
     random_numbers random(seed);
     failure_log log;

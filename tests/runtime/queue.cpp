@@ -177,7 +177,7 @@ TROUPE_PROGRAM_TEST_CASE("an item that woke a getter cancelled meanwhile is not 
   CHECK(drain(items) == std::vector<int>{2});
 }
 
-TROUPE_PROGRAM_TEST_CASE("a getter cancelled after it was woken wakes the next one", "[queue-09]") {
+TEST_CASE("a getter cancelled after it was woken wakes the next one", "[queue-09]") {
   queue<int> items;
   auto body = [&]() -> coro<int> {
     const auto first = create_task(get_one(items));
@@ -239,8 +239,7 @@ TEMPLATE_TEST_CASE("a queue that was never used is done, and task_done too much"
   CHECK_FALSE(testing::run(body()));
 }
 
-TROUPE_PROGRAM_TEST_CASE("a join that was woken ends although an item has come meanwhile",
-                         "[queue-17]") {
+TEST_CASE("a join that was woken ends although an item has come meanwhile", "[queue-17]") {
   queue<int> items;
   items.put_nowait(1);
   auto body = [&]() -> coro<> {
@@ -259,7 +258,7 @@ TROUPE_PROGRAM_TEST_CASE("a join that was woken ends although an item has come m
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("getters are served in the order they came") {
+TEST_CASE("getters are served in the order they came") {
   queue<int> items;
   std::vector<int> order;
   auto getter = [&](int number) -> coro<> {

@@ -148,7 +148,7 @@ TEST_CASE("a shutdown drops items that may use the queue when they go") {
   CHECK(items.empty());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a queue that is destroyed ends the waits of tasks") {
+TEST_CASE("a queue that is destroyed ends the waits of tasks") {
   auto body = []() -> coro<> {
     auto items = std::make_unique<queue<int>>(1);
     auto full = std::make_unique<queue<int>>(1);
@@ -194,8 +194,7 @@ TROUPE_PROGRAM_TEST_CASE("items that cannot be copied, and aggregates, go throug
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "an item that cannot be moved stays, and the error reaches who wanted it") {
+TEST_CASE("an item that cannot be moved stays, and the error reaches who wanted it") {
   int left = -1;
   queue<brittle> items(1);
   auto body = [&]() -> coro<> {

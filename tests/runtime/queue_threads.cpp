@@ -109,7 +109,7 @@ TEST_CASE("threads and two loops put and get, and every item arrives once") {
   CHECK(items.empty());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a queue of one place carries items between two loops and back") {
+TEST_CASE("a queue of one place carries items between two loops and back") {
   queue<int> there(1);
   queue<int> back(1);
   auto echo = [&]() -> coro<> {

@@ -59,7 +59,7 @@ TROUPE_PROGRAM_TEST_CASE("run inside a run is refused") {
   CHECK_THROWS_AS(testing::run(body()), invalid_state);
 }
 
-TROUPE_PROGRAM_TEST_CASE("one run after another starts afresh") {
+TEST_CASE("one run after another starts afresh") {
   for (int turn = 0; turn < 3; ++turn) {
     auto body = []() -> coro<duration> {
       co_await sleep(1s);
@@ -102,7 +102,7 @@ TEST_CASE("a runtime has at least one thread") {
   CHECK_THROWS_AS(troupe::run(value_after(0s, 1), std::move(options)), std::invalid_argument);
 }
 
-TROUPE_PROGRAM_TEST_CASE("virtual time is for one thread") {
+TEST_CASE("virtual time is for one thread") {
   run_options options;
   options.threads = 2;
   options.virtual_time = true;

@@ -90,7 +90,7 @@ TROUPE_PROGRAM_TEST_CASE("a failure in the cleanup of a task left over is report
   CHECK(log.count("while cleaning up") == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that swallows its cancellation gets a second notice") {
+TEST_CASE("a task that swallows its cancellation gets a second notice") {
   journal log;
   failure_log failures;
   auto body = [&]() -> coro<> {
@@ -115,7 +115,7 @@ TROUPE_PROGRAM_TEST_CASE("a busy task is cancelled at the end") {
   CHECK(log.reports().empty());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that refuses to end is named and destroyed") {
+TEST_CASE("a task that refuses to end is named and destroyed") {
   failure_log log;
   int alive = 0;
   auto refuse = []([[maybe_unused]] counted argument) -> coro<> {
@@ -137,7 +137,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that refuses to end is named and destroyed") {
   CHECK(alive == 0);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that was left behind never runs again") {
+TEST_CASE("a task that was left behind never runs again") {
   static int awoken = 0;
   static bool after_the_end = false;
   static bool ran_after_the_end = false;
@@ -177,8 +177,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that was left behind never runs again") {
   CHECK_FALSE(ran_after_the_end);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a task that was left behind is not woken by a promise that is kept later") {
+TEST_CASE("a task that was left behind is not woken by a promise that is kept later") {
   static bool ran = false;
   static std::optional<promise<int>> kept;
   failure_log log;

@@ -30,8 +30,8 @@ int permits_left(semaphore& of) {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a semaphore lets as many through as it has permits, in the order they asked", "[sem-01]") {
+TEST_CASE("a semaphore lets as many through as it has permits, in the order they asked",
+          "[sem-01]") {
   auto body = []() -> coro<> {
     semaphore s(3);
     journal log;
@@ -74,8 +74,8 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled task takes no permit with it", "[sem-03]")
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a permit that was put aside for a task that is cancelled then goes to the next", "[sem-05]") {
+TEST_CASE("a permit that was put aside for a task that is cancelled then goes to the next",
+          "[sem-05]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -96,8 +96,7 @@ TROUPE_PROGRAM_TEST_CASE(
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a permit is put back when the only one it was put aside for is cancelled",
-                         "[sem-05]") {
+TEST_CASE("a permit is put back when the only one it was put aside for is cancelled", "[sem-05]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -113,8 +112,7 @@ TROUPE_PROGRAM_TEST_CASE("a permit is put back when the only one it was put asid
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("who releases a permit and wants it again goes to the end of the line",
-                         "[sem-07]") {
+TEST_CASE("who releases a permit and wants it again goes to the end of the line", "[sem-07]") {
   auto body = []() -> coro<> {
     semaphore s(1);
     journal log;
@@ -133,7 +131,7 @@ TROUPE_PROGRAM_TEST_CASE("who releases a permit and wants it again goes to the e
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("who is left after a cancellation keeps the order", "[sem-09]") {
+TEST_CASE("who is left after a cancellation keeps the order", "[sem-09]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -151,8 +149,7 @@ TROUPE_PROGRAM_TEST_CASE("who is left after a cancellation keeps the order", "[s
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a semaphore is locked while somebody is about to get a permit",
-                         "[sem-11]") {
+TEST_CASE("a semaphore is locked while somebody is about to get a permit", "[sem-11]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -170,9 +167,8 @@ TROUPE_PROGRAM_TEST_CASE("a semaphore is locked while somebody is about to get a
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a new task queues behind one that has its permit already, and both are through soon",
-    "[sem-11]") {
+TEST_CASE("a new task queues behind one that has its permit already, and both are through soon",
+          "[sem-11]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -188,9 +184,8 @@ TROUPE_PROGRAM_TEST_CASE(
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a permit goes on to the line when the task in front is cancelled with others to spare",
-    "[sem-11]") {
+TEST_CASE("a permit goes on to the line when the task in front is cancelled with others to spare",
+          "[sem-11]") {
   auto body = []() -> coro<> {
     semaphore s(0);
     journal log;
@@ -232,8 +227,7 @@ TROUPE_PROGRAM_TEST_CASE("a permit that is an object is given back when it goes"
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a semaphore that goes leaves the permits that are objects empty, and tells who waits") {
+TEST_CASE("a semaphore that goes leaves the permits that are objects empty, and tells who waits") {
   auto body = []() -> coro<> {
     std::optional<semaphore> s(std::in_place, 1);
     journal log;

@@ -2,7 +2,7 @@
 
 #include "runtime/brute_force.hpp"
 #include "runtime/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -91,7 +91,7 @@ TEST_CASE("a semaphore survives that the frames of its users are destroyed, and 
   CHECK(for_each_abandonment<nothing>(owner, [](nothing&) {}) > 5);
 }
 
-TROUPE_PROGRAM_TEST_CASE("at random: permits are never lost, doubled or given out of order") {
+TEST_CASE("at random: permits are never lost, doubled or given out of order") {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     auto body = [](std::uint64_t from) -> coro<> {
       random_numbers random(from);

@@ -96,7 +96,7 @@ TROUPE_PROGRAM_TEST_CASE("a shield of what is done does not suspend", "[shield-0
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a shield of what was cancelled is cancelled", "[shield-01]") {
+TEST_CASE("a shield of what was cancelled is cancelled", "[shield-01]") {
   auto body = []() -> coro<> {
     const auto inner = create_task(sleep_of(1h));
     auto outer = shield(inner);
@@ -165,8 +165,7 @@ TEST_CASE("a shielded coroutine starts though its awaiter is cancelled first", "
   CHECK(flag);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a coroutine remembers its cancellation and waits for the shielded work",
-                         "[shield-09]") {
+TEST_CASE("a coroutine remembers its cancellation and waits for the shielded work", "[shield-09]") {
   bool flag = false;
   auto body = [&]() -> coro<> {
     const auto inner = create_task(set_after(100ms, flag));
@@ -220,7 +219,7 @@ TROUPE_PROGRAM_TEST_CASE("a wait for a shield without time cancels the shield on
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a shielded failure after its awaiter was cancelled is reported") {
+TEST_CASE("a shielded failure after its awaiter was cancelled is reported") {
   failure_log log;
   auto outer = []() -> coro<> { co_await shield(fail_after(1s, "too late")); };
   auto body = [&]() -> coro<> {

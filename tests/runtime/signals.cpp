@@ -100,7 +100,7 @@ TEST_CASE("received_signal can be awaited again and again") {
   CHECK(troupe::run(body(), real_time(log)) == 5 * SIGUSR1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled received_signal gives the signal back") {
+TEST_CASE("a cancelled received_signal gives the signal back") {
   auto wait = []() -> coro<> { co_await received_signal(SIGUSR1); };
   auto body = [&]() -> coro<std::string> {
     const auto waiting = create_task(wait());
@@ -216,7 +216,7 @@ TEST_CASE("a removed signal handler gives the signal its former action") {
   CHECK(troupe::run(body(), real_time(log)) == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a signal that cannot be caught is refused") {
+TEST_CASE("a signal that cannot be caught is refused") {
   failure_log log;
   auto body = []() -> coro<> {
     add_signal_handler(SIGKILL, [] {});
@@ -241,7 +241,7 @@ TEST_CASE("signal handlers belong to a loop") {
   CHECK_THROWS_AS(remove_signal_handler(SIGUSR1), invalid_state);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a handler left at the end of a run is taken away") {
+TEST_CASE("a handler left at the end of a run is taken away") {
   failure_log log;
   auto body = []() -> coro<> {
     add_signal_handler(SIGUSR1, [] {});
@@ -292,8 +292,7 @@ TEST_CASE("a signal goes to all that wait for it") {
   CHECK(troupe::run(body()) == 0);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a wait for signals of which one cannot be caught leaves none of them handled") {
+TEST_CASE("a wait for signals of which one cannot be caught leaves none of them handled") {
   auto wait = []() -> coro<int> { co_return co_await received_signal(SIGUSR1, SIGKILL); };
   auto body = [&]() -> coro<> { co_await wait(); };
   CHECK_THROWS_AS(troupe::run(body()), std::system_error);

@@ -28,7 +28,7 @@ TROUPE_PROGRAM_TEST_CASE("a sleep takes its time and no more on virtual time") {
   CHECK(testing::run(body()) == 1500ms);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a sleep in real time is never too short") {
+TEST_CASE("a sleep in real time is never too short") {
   failure_log log;
   auto body = []() -> coro<bool> {
     bool long_enough = true;
@@ -51,7 +51,7 @@ TROUPE_PROGRAM_TEST_CASE("sleeps end by their deadlines, not by the order they b
   CHECK(log == journal{"a", "b", "c"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("sleeps with one deadline end in the order they began in") {
+TEST_CASE("sleeps with one deadline end in the order they began in") {
   journal log;
   auto body = [&]() -> coro<> {
     co_await gather(note_after(log, 1s, "a"), note_after(log, 1s, "b"), note_after(log, 1s, "c"));
@@ -60,7 +60,7 @@ TROUPE_PROGRAM_TEST_CASE("sleeps with one deadline end in the order they began i
   CHECK(log == journal{"a", "b", "c"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("a sleep of zero lets run once what is ready") {
+TEST_CASE("a sleep of zero lets run once what is ready") {
   journal log;
   auto body = [&]() -> coro<> {
     loop::current()->call_soon([&] { log.push_back("callback"); });
@@ -81,7 +81,7 @@ TROUPE_PROGRAM_TEST_CASE("a negative sleep is one of zero") {
   CHECK(testing::run(body()) == 0s);
 }
 
-TROUPE_PROGRAM_TEST_CASE("two tasks that sleep for zero take turns") {
+TEST_CASE("two tasks that sleep for zero take turns") {
   journal log;
   auto twice = [&](std::string name) -> coro<> {
     for (int turn = 0; turn < 2; ++turn) {
@@ -118,7 +118,7 @@ TROUPE_PROGRAM_TEST_CASE("a sleep without end ends by cancellation") {
   CHECK(testing::run(body()) == "cancelled");
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled sleep takes no time and leaves no timer") {
+TEST_CASE("a cancelled sleep takes no time and leaves no timer") {
   auto body = []() -> coro<duration> {
     const time_point before = loop::current()->time();
     const auto sleeping = create_task(value_after(1h, 1));

@@ -51,8 +51,7 @@ TROUPE_PROGRAM_TEST_CASE("a task gives a value that only moves") {
   CHECK(testing::run(body()) == 7);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "tasks take their first step after the one that made them, in the order of making") {
+TEST_CASE("tasks take their first step after the one that made them, in the order of making") {
   journal log;
   auto body = [&]() -> coro<> {
     for (const char* name : {"a", "b", "c"}) create_task(note(log, name));
@@ -63,7 +62,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(log == journal{"main", "a", "b", "c"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("the one that awaits a task resumes a round after its end") {
+TEST_CASE("the one that awaits a task resumes a round after its end") {
   journal log;
   auto body = [&]() -> coro<> {
     const auto child = create_task(note(log, "child"));
@@ -205,8 +204,7 @@ TEST_CASE("a task cannot be made where no loop runs") {
   CHECK_THROWS_AS(create_task(value_after(0s, 1)), invalid_state);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "the task that runs is known, in its callees too, and in callbacks there is none") {
+TEST_CASE("the task that runs is known, in its callees too, and in callbacks there is none") {
   auto current = []() -> coro<task_base*> { co_return task_base::current(); };
   auto body = [&]() -> coro<bool> {
     bool none = false;
@@ -229,7 +227,7 @@ TROUPE_PROGRAM_TEST_CASE("a task has the name it was given, or a number") {
   CHECK(testing::run(body()) == "loader-7 task-");
 }
 
-TROUPE_PROGRAM_TEST_CASE("a handle that is awaited may be given another task meanwhile") {
+TEST_CASE("a handle that is awaited may be given another task meanwhile") {
   struct held {
     task<int> job;
   };
@@ -281,7 +279,7 @@ TROUPE_PROGRAM_TEST_CASE("a failure is reported when its last handle goes unused
   CHECK(log.reports().size() == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a failure that somebody looked at is not reported") {
+TEST_CASE("a failure that somebody looked at is not reported") {
   auto body = []() -> coro<> {
     const auto awaited = create_task(fail_after(1s, "seen"));
     const auto asked = create_task(fail_after(1s, "seen"));

@@ -153,7 +153,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancellation that was not delivered gives way to an 
   CHECK(testing::run(body()) == "error: thrown");
 }
 
-TROUPE_PROGRAM_TEST_CASE("two requests before delivery are one cancellation") {
+TEST_CASE("two requests before delivery are one cancellation") {
   auto body = []() -> coro<int> {
     const auto made = create_task(count_cancellations(10));
     co_await sleep(0s);
@@ -166,8 +166,7 @@ TROUPE_PROGRAM_TEST_CASE("two requests before delivery are one cancellation") {
   CHECK(testing::run(body()) == 21);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a future and the task that awaits it cancelled together are one cancellation") {
+TEST_CASE("a future and the task that awaits it cancelled together are one cancellation") {
   auto retry = [](future<int>& first, int& caught) -> coro<> {
     try {
       co_await first;
@@ -190,7 +189,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(testing::run(body()) == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that swallows a cancellation lives on") {
+TEST_CASE("a task that swallows a cancellation lives on") {
   auto body = []() -> coro<int> {
     const auto made = create_task(count_cancellations(1));
     co_await sleep(0s);
@@ -230,7 +229,7 @@ TROUPE_PROGRAM_TEST_CASE("a request taken back of two is still delivered") {
   CHECK(testing::run(body()) == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("taking back a request does not bring back a future that it cancelled") {
+TEST_CASE("taking back a request does not bring back a future that it cancelled") {
   auto body = []() -> coro<std::string> {
     promise<int> kept;
     auto awaited = kept.get_future();
@@ -260,7 +259,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that is done cannot be cancelled") {
   CHECK(testing::run(body()));
 }
 
-TROUPE_PROGRAM_TEST_CASE("cancelling a task cancels the task it awaits") {
+TEST_CASE("cancelling a task cancels the task it awaits") {
   auto body = []() -> coro<std::string> {
     const auto inner = create_task(value_after(1h, 1));
     const auto outer = create_task(await_task(inner));
@@ -272,7 +271,7 @@ TROUPE_PROGRAM_TEST_CASE("cancelling a task cancels the task it awaits") {
   CHECK(testing::run(body()) == "cancelled, both");
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled task waits until the task it awaits has cleaned up") {
+TEST_CASE("a cancelled task waits until the task it awaits has cleaned up") {
   auto clean_up = []() -> coro<int> {
     try {
       co_await sleep(infinite);
@@ -309,7 +308,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(testing::run(body()) == 10);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task cancelled for good is thrown at by every suspension") {
+TEST_CASE("a task cancelled for good is thrown at by every suspension") {
   auto body = []() -> coro<int> {
     const auto made = create_task(swallow_all(5));
     co_await sleep(0s);
@@ -379,7 +378,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(testing::run(body()) == duration::zero());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled task may clean up with awaits") {
+TEST_CASE("a cancelled task may clean up with awaits") {
   journal log;
   auto body = [&]() -> coro<> {
     const auto made = create_task(wait_and_clean_up(log));

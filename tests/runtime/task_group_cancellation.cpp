@@ -244,7 +244,7 @@ TEST_CASE("a request at the exit reaches tasks that have begun", "[group-21]") {
   CHECK(all_tasks(*driven).empty());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a request and a failure at the same time are both kept", "[group-27]") {
+TEST_CASE("a request and a failure at the same time are both kept", "[group-27]") {
   for (const bool request_first : {true, false}) {
     auto body = [](bool first) -> coro<> {
       promise<void> gate;
@@ -269,8 +269,7 @@ TROUPE_PROGRAM_TEST_CASE("a request and a failure at the same time are both kept
   }
 }
 
-TROUPE_PROGRAM_TEST_CASE("a request after the group knows of the failure is kept as well",
-                         "[group-27]") {
+TEST_CASE("a request after the group knows of the failure is kept as well", "[group-27]") {
   auto body = []() -> coro<> {
     promise<void> gate;
     after_group seen;
@@ -287,8 +286,7 @@ TROUPE_PROGRAM_TEST_CASE("a request after the group knows of the failure is kept
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("two nested groups that both fail take back a request each",
-                         "[group-29]") {
+TEST_CASE("two nested groups that both fail take back a request each", "[group-29]") {
   auto body = []() -> coro<> {
     promise<void> gate;
     auto w = gate.get_future();
@@ -338,7 +336,7 @@ TROUPE_PROGRAM_TEST_CASE("a request while a failed group winds up is kept until 
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task may cancel its group while the body sleeps", "[group-35]") {
+TEST_CASE("a task may cancel its group while the body sleeps", "[group-35]") {
   int stopped = 0;
   journal log;
   auto body = [&]() -> coro<> {
@@ -358,7 +356,7 @@ TROUPE_PROGRAM_TEST_CASE("a task may cancel its group while the body sleeps", "[
   CHECK(log == journal{"body cancelled"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("a body may cancel its group and end", "[group-35]") {
+TEST_CASE("a body may cancel its group and end", "[group-35]") {
   int stopped = 0;
   auto body = [&]() -> coro<> {
     task_group group;
@@ -397,7 +395,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(log == journal{"began", "body cancelled"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled group still throws what its tasks throw", "[group-35]") {
+TEST_CASE("a cancelled group still throws what its tasks throw", "[group-35]") {
   auto body = []() -> coro<> {
     task_group group;
     auto inside = [&]() -> coro<> {
@@ -413,8 +411,7 @@ TROUPE_PROGRAM_TEST_CASE("a cancelled group still throws what its tasks throw", 
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a request from outside while a cancelled group winds up is not lost",
-                         "[group-35]") {
+TEST_CASE("a request from outside while a cancelled group winds up is not lost", "[group-35]") {
   auto body = []() -> coro<> {
     after_group seen;
     const auto parent = create_task(cancel_group_and_end_slowly(1s, seen));

@@ -124,8 +124,7 @@ TROUPE_PROGRAM_TEST_CASE("a time-out may be given as a moment", "[timeout-01]") 
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a time-out of zero or less fires at the first suspension",
-                         "[timeout-03]") {
+TEST_CASE("a time-out of zero or less fires at the first suspension", "[timeout-03]") {
   for (const duration limit : {duration(0s), duration(-11s)}) {
     for (const duration delay : {duration(10s), duration(0s)}) {
       auto body = [](duration short_limit, duration pause) -> coro<> {

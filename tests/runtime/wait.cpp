@@ -61,7 +61,7 @@ TROUPE_PROGRAM_TEST_CASE("wait returns when all are done, and at once the second
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("wait returns at once when enough are done already", "[wait-01]") {
+TEST_CASE("wait returns at once when enough are done already", "[wait-01]") {
   for (const return_when when : {return_when::first_completed, return_when::first_exception}) {
     auto body = [](return_when enough) -> coro<> {
       const handles all{create_task(value_now(1)), create_task(throw_after(0s, "B")),
@@ -93,8 +93,7 @@ TROUPE_PROGRAM_TEST_CASE("wait for the first leaves the others running", "[wait-
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("wait for the first exception returns with it and does not throw it",
-                         "[wait-05]") {
+TEST_CASE("wait for the first exception returns with it and does not throw it", "[wait-05]") {
   struct variant {
     duration delay;
     bool third;
@@ -204,7 +203,7 @@ TROUPE_PROGRAM_TEST_CASE("a wait that ends before its timeout leaves no timer") 
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("a wait without time lets those run once that are ready") {
+TEST_CASE("a wait without time lets those run once that are ready") {
   auto body = []() -> coro<> {
     const handles both{create_task(value_now(1)), create_task(value_after(1s, 2))};
     auto result = co_await wait(both, {.timeout = 0s});
@@ -218,7 +217,7 @@ TROUPE_PROGRAM_TEST_CASE("a wait without time lets those run once that are ready
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("polling by waits without time starves nobody") {
+TEST_CASE("polling by waits without time starves nobody") {
   auto body = []() -> coro<int> {
     const handles one{create_task(value_after(0s, 1))};
     int polls = 0;

@@ -150,7 +150,7 @@ TROUPE_PROGRAM_TEST_CASE("a coroutine that has no time never begins and is destr
   CHECK_FALSE(started);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a task that has no time is cancelled, and waited for", "[waitfor-03]") {
+TEST_CASE("a task that has no time is cancelled, and waited for", "[waitfor-03]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto stubborn = create_task(refuse_for(1s, ended));
@@ -166,7 +166,7 @@ TROUPE_PROGRAM_TEST_CASE("a task that has no time is cancelled, and waited for",
   testing::run(body());
 }
 
-TROUPE_PROGRAM_TEST_CASE("what refuses to be cancelled delays the time-out", "[waitfor-05]") {
+TEST_CASE("what refuses to be cancelled delays the time-out", "[waitfor-05]") {
   for (const bool as_task : {false, true}) {
     bool ended = false;
     auto body = [&](bool make_task) -> coro<> {
@@ -200,7 +200,7 @@ TROUPE_PROGRAM_TEST_CASE("an error in answer to the time-out wins", "[waitfor-07
   }
 }
 
-TROUPE_PROGRAM_TEST_CASE("a cancelled caller waits for what it has waited for", "[waitfor-09]") {
+TEST_CASE("a cancelled caller waits for what it has waited for", "[waitfor-09]") {
   bool ended = false;
   auto body = [&]() -> coro<> {
     const auto waiting = create_task(wait_for_refusal(200ms, ended, 400ms));
