@@ -147,6 +147,7 @@ void cell::taken(const envelope& item) noexcept {
 }
 
 void cell::overflowed(envelope& item, bool lost) noexcept {
+  if ((gate_ & gate_watched) != 0) tell_interceptor(item);
   if (traced()) trace_lost(item);
   // Who only sends does not hear of a loss.
   if (item.reply != nullptr && lost && !item.reply->admitted(item)) return;
@@ -161,6 +162,7 @@ void cell::overflowed(envelope& item, bool lost) noexcept {
 
 void cell::take_back(work** link, const message_info& unwanted) noexcept {
   auto& item = static_cast<envelope&>(**link);
+  if ((gate_ & gate_watched) != 0) tell_interceptor(item);
   if (has_process()) {
     // It may lie there for ever: nobody comes past it who wants something else.
     tell_process_of(item);

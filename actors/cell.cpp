@@ -87,13 +87,15 @@ void cell::post(envelope& item, work::function arrival) noexcept {
 }
 
 void cell::post_sent(envelope& item, work::function arrival) noexcept {
-  if (home_->simulator() != nullptr && intercepting != nullptr &&
+  // On a loop of a simulation all actors may be looked at.
+  if (intercepting != nullptr && home_->simulator() != nullptr && !closed() &&
       intercepting->take(*this, item, arrival))
     return;
   post(item, arrival);
 }
 
 void cell::refuse(envelope& item) noexcept {
+  if ((gate_ & gate_watched) != 0) tell_interceptor(item);
   if (traced()) trace_lost(item);
   if (item.reply != nullptr) {
     if (item.reply->withdrawn()) {

@@ -284,9 +284,18 @@ class cell : public work {
  private:
   friend class actor_roots;
   /// Somebody acts on it: a simulation may want to know.
-  void touched() noexcept;
+  void touched() noexcept {
+    if ((gate_ & gate_simulated) != 0) [[unlikely]]
+      tell_touched();
+  }
+  void tell_touched() noexcept;
   /// Whether somebody has taken a message over that has been sent now; see interceptor.
-  bool intercepted(envelope& item, bool urgent) noexcept;
+  bool intercepted(envelope& item, bool urgent) noexcept {
+    return (gate_ & gate_simulated) != 0 && ask_interceptor(item, urgent);
+  }
+  bool ask_interceptor(envelope& item, bool urgent) noexcept;
+  /// A message that somebody watches ends unhandled.
+  void tell_interceptor(const envelope& item) noexcept;
   trace* tracing() noexcept;
   void trace_life(trace_event& event) noexcept;
   void accept(envelope& item) noexcept {

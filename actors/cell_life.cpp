@@ -78,12 +78,10 @@ void cell::request_kill() noexcept {
   pay_attention();
 }
 
-void cell::touched() noexcept {
-  if ((gate_ & gate_simulated) != 0) home_->simulator()->touch(*this);
-}
+void cell::tell_touched() noexcept { home_->simulator()->touch(*this); }
 
-bool cell::intercepted(envelope& item, bool urgent) noexcept {
-  if ((gate_ & gate_simulated) == 0 || intercepting == nullptr) return false;
+bool cell::ask_interceptor(envelope& item, bool urgent) noexcept {
+  if (intercepting == nullptr) return false;
   if ((gate_ & gate_watched) == 0) {
     gate_ |= gate_watched;
     attention_ = true;
@@ -94,17 +92,21 @@ bool cell::intercepted(envelope& item, bool urgent) noexcept {
     item.run = nullptr;
     return false;
   }
-  // What is marked is none that was sent.
-  return item.run == nullptr &&
+  // What is marked is none that was sent; and the dead get nothing.
+  return item.run == nullptr && !closed() &&
          intercepting->take(*this, item,
                             urgent ? &arrive<&cell::accept_urgent> : &arrive<&cell::accept>);
+}
+
+void cell::tell_interceptor(const envelope& item) noexcept {
+  if (intercepting != nullptr) intercepting->ends(item);
 }
 
 bool cell::acts_now() const noexcept {
   const cell_extra* const known = known_extra();
   const task_base* const task = task_base::current();
   if (task != nullptr) return known != nullptr && task->owner() == &known->tasks;
-  return home_->simulator()->stepped() == this;
+  return home_->simulator() != nullptr && home_->simulator()->stepped() == this;
 }
 
 void cell::pay_attention() noexcept {

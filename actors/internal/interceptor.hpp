@@ -15,6 +15,8 @@ class interceptor {
   virtual bool take(cell& to, envelope& item, work::function arrival) noexcept = 0;
   /// `who` is about to handle it.
   virtual void begins(cell& who, const envelope& item) noexcept = 0;
+  /// It was not handled, and is about to go: refused, lost for lack of room, or taken back.
+  virtual void ends(const envelope& item) noexcept = 0;
 
  protected:
   ~interceptor() = default;

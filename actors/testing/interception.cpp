@@ -4,12 +4,14 @@
 #include <troupe/actors/internal/interceptor.hpp>
 #include <troupe/actors/order.hpp>
 #include <troupe/actors/reply_to.hpp>
+#include <troupe/actors/trace.hpp>
 #include <troupe/runtime/check.hpp>
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/testing/simulation.hpp>
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <utility>
 
 namespace troupe::testing {
@@ -19,8 +21,12 @@ namespace internal {
 struct rule_state {
   selection about;
   treatment what;
+  std::function<void()> touch;  ///< tells the search that it is changed
   bool counts_itself = false;
-  std::size_t met = 0;  ///< messages that it is about
+  std::optional<moment> crash_when = {};
+  bool at_each_wait = false;  ///< each step in which its handler waits is a choice of its own
+  std::size_t met = 0;        ///< messages that it is about
+  std::size_t applied = 0;    ///< to how many of them
   std::size_t count = 0;
   bool ended = false;
 };
@@ -58,7 +64,10 @@ void crash_now(cell& who) {
 }  // namespace
 
 std::size_t rule::count() const noexcept { return state_->count; }
-void rule::end() noexcept { state_->ended = true; }
+void rule::end() noexcept {
+  state_->ended = true;
+  if (state_->touch) state_->touch();
+}
 
 /// The rules, and the messages and actors that they are at work on.
 class rules_at_work final : public internal::interception_core,
@@ -77,17 +86,22 @@ class rules_at_work final : public internal::interception_core,
   rule add_partition(std::vector<any_actor> one, std::vector<any_actor> other);
   rule add_crash_at_any_step(const any_actor& who);
 
-  void pass_on(const passage& on, envelope& item) override { put(on.to, item, on.arrival); }
+  void pass_on(const passage& on, envelope& item) override;
   void send_later(const passage& on, envelope& item) override {
     send_after(duration::zero(), on, item);
   }
-  void later(duration delay, callable<void()> act) override { wait(delay, std::move(act)); }
+  void later(duration delay, callable<void()> act) override {
+    if (ended_) return act();
+    wait(delay, std::move(act));
+  }
   void keep_unanswered(troupe::internal::reply_slot& asked) override {
+    if (ended_) return end_unanswered(asked);
     unanswered_.push_back(&asked);
   }
 
   bool take(cell& to, envelope& item, work::function arrival) noexcept override;
   void begins(cell& who, const envelope& item) noexcept override;
+  void ends(const envelope& item) noexcept override;
   /// Pre: it is not asked any more.
   void end();
 
@@ -116,6 +130,7 @@ class rules_at_work final : public internal::interception_core,
   enum class fate : std::uint8_t { waits, crashes, spared };
 
   rule add(selection about, treatment what, bool counts_itself);
+  void crash_at(victim&& met, cell& to);
   bool is_met(rule_state& by, const cell& to, const envelope& item);
   void let_pass(const cell& to);
   void lose(const passage& on);
@@ -123,9 +138,11 @@ class rules_at_work final : public internal::interception_core,
   std::uint64_t send_after(duration delay, const passage& on, envelope& item);
   std::uint64_t wait(duration delay, callable<void()> act);
   void do_now(std::uint64_t number);
+  static void end_unanswered(troupe::internal::reply_slot& asked);
   void watch_steps();
   void stepped();
   fate fate_of(const victim& each);
+  void touch(bool changes) { world_.touch(known_as_, changes); }
   bool may() { return world_.choose(2, choice::kind::fault) == 1; }
 
   simulation& world_;
@@ -137,6 +154,7 @@ class rules_at_work final : public internal::interception_core,
   std::vector<victim> victims_;
   std::vector<troupe::internal::reply_slot*> unanswered_;
   bool watches_steps_ = false;
+  bool ended_ = false;
 };
 
 // --- rules ------------------------------------------------------------------------------------------------------------
@@ -147,7 +165,12 @@ rule rules_at_work::add(selection about, treatment what, bool counts_itself) {
   made->about = std::move(about);
   made->what = std::move(what);
   made->counts_itself = counts_itself;
+  made->touch = [self = weak_from_this(), this] {
+    if (const auto held = self.lock()) touch(true);
+  };
+  std::erase_if(rules_, [](const auto& each) { return each->ended; });
   rules_.push_back(made);
+  touch(true);
   return rule(made);
 }
 
@@ -174,13 +197,26 @@ rule rules_at_work::add_delay(selection about, duration least, duration most) {
 
 rule rules_at_work::add_reorder(selection about, std::size_t others, duration patience) {
   if (others == 0) throw std::invalid_argument("a message that no other is to overtake");
-  return add(std::move(about), [this, others, patience](passage& on) {
-    behind_.push_back({any_actor::of(on.to), others, send_after(patience, on, on.item)});
-    return true;
-  });
+  return add(
+      std::move(about),
+      [this, others, patience](passage& on) {
+        // One at a time, or there would be nobody to overtake it.
+        const bool waits = std::any_of(behind_.begin(), behind_.end(), [&](const behind& each) {
+          return each.to.cell() == &on.to;
+        });
+        if (waits) return false;
+        ++on.by->count;
+        behind_.push_back({any_actor::of(on.to), others, send_after(patience, on, on.item)});
+        return true;
+      },
+      true);
 }
 
 rule rules_at_work::add_partition(std::vector<any_actor> one, std::vector<any_actor> other) {
+  for (const auto& side : {one, other}) {
+    for (const any_actor& each : side)
+      expects(static_cast<bool>(each), "nobody was to be on a side of a partition");
+  }
   selection about;
   about.between = [first = std::move(one), second = std::move(other)](const cell& to) {
     const auto sends = [](const any_actor& each) { return each.cell()->acts_now(); };
@@ -195,22 +231,28 @@ rule rules_at_work::add_partition(std::vector<any_actor> one, std::vector<any_ac
 }
 
 rule rules_at_work::add_crash(selection about, moment when) {
-  // Each step in which its handler waits is a choice of its own.
-  const bool at_each_wait =
-      when == moment::during && std::exchange(about.maybe, about.maybe && when != moment::during);
-  return add(
-      std::move(about),
-      [this, when, at_each_wait](passage& on) {
-        if (when == moment::before) {
-          crash_now(on.to);
-          ++on.by->count;
-        } else {
-          victims_.push_back({any_actor::of(on.to), on.by, &on.item, when, at_each_wait, false});
-          watch_steps();
-        }
-        return false;
-      },
-      true);
+  const bool at_each_wait = about.maybe && when == moment::during;
+  if (at_each_wait) about.maybe = false;
+  rule made = add(std::move(about), {}, true);
+  rules_.back()->crash_when = when;
+  rules_.back()->at_each_wait = at_each_wait;
+  return made;
+}
+
+/// It gets the message now, since no rule has taken that.
+void rules_at_work::crash_at(victim&& met, cell& to) {
+  if (met.when == moment::before) {
+    ++met.by->count;
+    crash_now(to);
+    return;
+  }
+  if (to.has_process())
+    throw invalid_state(
+        "a rule is to crash " + to.description() +
+        " during or after a message: a process has no handlers; crash it before the "
+        "message, or at any step");
+  victims_.push_back(std::move(met));
+  watch_steps();
 }
 
 rule rules_at_work::add_crash_at_any_step(const any_actor& who) {
@@ -229,27 +271,33 @@ bool rules_at_work::is_met(rule_state& by, const cell& to, const envelope& item)
   if (about.from && !about.from.cell()->acts_now()) return false;
   if (about.between && !about.between(to)) return false;
   if (about.fits && !about.fits(item)) return false;
-  world_.touch(known_as_, true);
-  const std::size_t before = by.met++;
-  if (before < about.skip) return false;
-  if (before - about.skip >= about.times) {
-    by.ended = true;
-    return false;
-  }
-  return !about.maybe || may();
+  touch(true);
+  if (by.met++ < about.skip) return false;
+  if (about.maybe && !may()) return false;
+  if (++by.applied == about.times) by.ended = true;
+  return true;
 }
 
 bool rules_at_work::take(cell& to, envelope& item, work::function arrival) noexcept {
   if (item.is_place()) return false;
+  // What a rule calls may end the interception.
+  const auto held = shared_from_this();
   try {
+    if (!rules_.empty() || !behind_.empty()) touch(false);
+    std::vector<victim> found;
     // By number: what is done may add a rule.
     for (std::size_t each = 0; each < rules_.size(); ++each) {
       const std::shared_ptr<rule_state> by = rules_[each];
       if (!is_met(*by, to, item)) continue;
       if (!by->counts_itself) ++by->count;
       passage on{to, item, arrival, by};
-      if (by->what(on)) return true;
+      if (by->crash_when) {
+        found.push_back({any_actor::of(to), by, &item, *by->crash_when, by->at_each_wait, false});
+      } else if (by->what(on)) {
+        return true;
+      }
     }
+    for (victim& each : found) crash_at(std::move(each), to);
     let_pass(to);
   } catch (...) {
     to.home().report({"a rule of an interception threw", std::current_exception()});
@@ -258,6 +306,7 @@ bool rules_at_work::take(cell& to, envelope& item, work::function arrival) noexc
 }
 
 void rules_at_work::let_pass(const cell& to) {
+  if (!behind_.empty()) touch(true);
   for (std::size_t each = 0; each < behind_.size();) {
     if (behind_[each].to.cell() != &to || --behind_[each].others != 0) {
       ++each;
@@ -284,9 +333,7 @@ void rules_at_work::lose(const passage& on) {
   if (on.is_ask()) {
     unanswered_.push_back(on.item.reply);
   } else if (on.item.reply == nullptr || on.item.reply->admitted(on.item)) {
-    // Who only waited for room believes that it is there.
-    if (on.item.reply != nullptr) return unanswered_.push_back(on.item.reply);
-    on.item.info->free(on.item);
+    on.item.info->free(on.item);  // who only waited for room believes that it is there
   }
 }
 
@@ -299,7 +346,22 @@ void rules_at_work::put(cell& to, envelope& item, work::function arrival) {
   to.release();
 }
 
+/// The answer alone is a rule's matter: the request goes its way as it would have.
+void rules_at_work::pass_on(const passage& on, envelope& item) {
+  if (&on.to.home() != loop::current()) {
+    if (troupe::internal::maybe_traced()) troupe::internal::trace_posted(item, on.to);
+    put(on.to, item, on.arrival);
+    return;
+  }
+  on.to.retain();
+  item.target = &on.to;
+  item.run = on.arrival;
+  on.arrival(item);
+}
+
 std::uint64_t rules_at_work::send_after(duration delay, const passage& on, envelope& item) {
+  // It is sent now, by who acts now.
+  if (troupe::internal::maybe_traced()) troupe::internal::trace_posted(item, on.to);
   return wait(delay, [to = any_actor::of(on.to), &item, arrival = on.arrival] {
     put(*to.cell(), item, arrival);
   });
@@ -317,7 +379,7 @@ void rules_at_work::do_now(std::uint64_t number) {
   const auto held = std::find_if(pending_.begin(), pending_.end(),
                                  [&](const pending& one) { return one.number == number; });
   if (held == pending_.end()) return;
-  world_.touch(known_as_, true);
+  touch(true);
   const callable<void()> act = std::move(held->act);
   pending_.erase(held);
   std::erase_if(behind_, [&](const behind& each) { return each.pending == number; });
@@ -325,22 +387,31 @@ void rules_at_work::do_now(std::uint64_t number) {
 }
 
 void rules_at_work::end() {
+  ended_ = true;
+  touch(true);
   victims_.clear();
   behind_.clear();
   while (!pending_.empty()) {
     pending_.front().timer.cancel();
     do_now(pending_.front().number);
   }
-  for (troupe::internal::reply_slot* const each : std::exchange(unanswered_, {})) {
-    if (each->withdrawn()) {
-      each->skip();
-    } else {
-      each->fail(troupe::internal::no_reply_error(*each->as_ask()));
-    }
+  for (troupe::internal::reply_slot* const each : std::exchange(unanswered_, {}))
+    end_unanswered(*each);
+}
+
+void rules_at_work::end_unanswered(troupe::internal::reply_slot& asked) {
+  if (asked.withdrawn()) {
+    asked.skip();
+  } else {
+    asked.fail(troupe::internal::no_reply_error(*asked.as_ask()));
   }
 }
 
 // --- crashes ----------------------------------------------------------------------------------------------------------
+
+void rules_at_work::ends(const envelope& item) noexcept {
+  std::erase_if(victims_, [&](const victim& each) { return each.message == &item; });
+}
 
 void rules_at_work::begins(cell& who, const envelope& item) noexcept {
   for (victim& each : victims_) {

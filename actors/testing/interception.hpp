@@ -4,6 +4,7 @@
 #include <troupe/actors/envelope.hpp>
 #include <troupe/actors/protocol.hpp>
 #include <troupe/actors/testing/relayed_ask.hpp>
+#include <troupe/runtime/check.hpp>
 #include <troupe/runtime/time.hpp>
 
 #include <concepts>
@@ -52,13 +53,15 @@ class selected_messages {
     if constexpr (!std::is_void_v<M>) about_.type = &troupe::internal::envelope_of<M>::type;
   }
 
-  /// Sent by that actor, or one of its tasks.
+  /// Sent by that actor, or one of its tasks. Pre: an actor, as of the next.
   selected_messages&& from(const any_actor& sender) && {
+    expects(static_cast<bool>(sender), "a rule was to be about what nobody sends");
     about_.from = sender;
     return std::move(*this);
   }
   /// Sent to that actor.
   selected_messages&& to(const any_actor& receiver) && {
+    expects(static_cast<bool>(receiver), "a rule was to be about what nobody gets");
     about_.to = receiver;
     return std::move(*this);
   }
@@ -81,11 +84,14 @@ class selected_messages {
     about_.times = count;
     return std::move(*this);
   }
-  /// Each only when it is so chosen: as `choice::kind::fault`, so that an exploration finds out what comes of it.
+  /// Each only when it is so chosen, and `times` counts those that were: as `choice::kind::fault`, so that an exploration finds out what comes of it.
   selected_messages&& maybe() && {
     about_.maybe = true;
     return std::move(*this);
   }
+
+  // These make the rule. Errors: std::invalid_argument for a rule that is about no message (`times(0)`), for a delay that is negative or has
+  // no end, for a `reorder` behind no other.
 
   /// They never come. Who asked waits for nothing.
   rule drop() && { return core_.add_drop(std::move(about_)); }
@@ -95,7 +101,7 @@ class selected_messages {
   rule delay(duration least, duration most) && {
     return core_.add_delay(std::move(about_), least, most);
   }
-  /// Each comes behind the next `others` messages for the same actor; or after `patience`, when there are no others.
+  /// One comes behind the next `others` messages for the same actor, or after `patience`, when there are no others; then another may.
   rule reorder(std::size_t others = 1, duration patience = std::chrono::seconds(1)) && {
     return core_.add_reorder(std::move(about_), others, patience);
   }
@@ -139,7 +145,8 @@ class selected_messages {
       return true;
     });
   }
-  /// Who gets one crashes, with `injected_crash`.
+  /// Who gets one crashes, with `injected_crash`. A process has no handlers, and crashes `before` only: the others end the run with
+  /// `invalid_state`. Where handlers are interleaved, `during` and `after` are about all that go on.
   rule crash(moment when) && { return core_.add_crash(std::move(about_), when); }
 
  private:
@@ -156,7 +163,8 @@ class selected_messages {
 ///     on_the_way.each<transfer>().to(bank).crash(moment::during);
 ///
 /// A message is held against the rules in the order in which they were made, where it is sent, until one has taken it. News of the runtime
-/// (the end of who is monitored or linked) and ticks of timers are no messages in this sense.
+/// (the end of who is monitored or linked), ticks of timers, and what is sent to the dead, are no messages in this sense. What a pool, router or
+/// `delegate` passes on is sent anew, and held against the rules again.
 /// Life: one at a time, made inside a running simulation. At its end what is delayed comes at once, and who waits for an answer that was
 /// dropped gets `no_reply`.
 /// Threads: that of the simulation. Cost: a walk along the rules for each message.
@@ -176,7 +184,8 @@ class interception {
   /// Those of any type.
   selected_messages<void> any() { return selected_messages<void>(*core_); }
 
-  /// Of what one side sends to the other, nothing comes, in either direction, until the rule ends.
+  /// Of what one side sends to the other, nothing comes, in either direction, until the rule ends. Answers do: they belong to what was asked before,
+  /// and `drop_answer` is about them. Pre: actors.
   rule partition(std::vector<any_actor> one, std::vector<any_actor> other);
 
   /// It crashes now, or as soon as its loop gets to it. Pre: an actor.

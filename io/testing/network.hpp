@@ -22,7 +22,9 @@ class simulated_network;
 struct link_options {
   duration latency = duration::zero();  ///< of each packet
   duration jitter = duration::zero();   ///< how much more it may be, in four steps, by choice
-  double loss = 0;         ///< the share of packets that is lost; TCP sends them again, later
+  /// The share of packets that is lost, rounded to one in so many. TCP sends them again, later; with 1 no datagram comes, and TCP does: `partition`
+  /// stops both.
+  double loss = 0;
   double duplication = 0;  ///< the share of datagrams that comes a second time, `late`
   double reordering = 0;   ///< the share of datagrams that comes `late`
 };

@@ -17,7 +17,6 @@ namespace troupe::testing::internal {
 namespace {
 
 using io::internal::address;
-using troupe::internal::first_simulated;
 
 /// Errors: says EAFNOSUPPORT, and returns none, for another family.
 std::optional<io::endpoint> endpoint_in(const sockaddr* where, socklen_t size) noexcept {
@@ -45,7 +44,7 @@ int answer(const Value& found, void* value, socklen_t* size) noexcept {
 }  // namespace
 
 virtual_socket* simulated_network::find(int number) const noexcept {
-  const auto index = static_cast<std::size_t>(number - first_simulated);
+  const auto index = static_cast<std::size_t>(number - first_number_);
   return index < sockets_.size() ? sockets_[index].get() : nullptr;
 }
 
@@ -72,13 +71,13 @@ int simulated_network::make(int family, int type) {
   const bool ipv6 = family == AF_INET6;
   if (type == SOCK_STREAM) return make_connection(machine_here(), ipv6).number();
   if (type != SOCK_DGRAM) return refuse(EPROTONOSUPPORT);
-  const int number = first_simulated + static_cast<int>(sockets_.size());
+  const int number = first_number_ + static_cast<int>(sockets_.size());
   sockets_.push_back(std::make_unique<virtual_udp>(*this, number, machine_here(), ipv6));
   return number;
 }
 
 virtual_tcp& simulated_network::make_connection(std::size_t machine, bool ipv6) {
-  const int number = first_simulated + static_cast<int>(sockets_.size());
+  const int number = first_number_ + static_cast<int>(sockets_.size());
   auto made = std::make_unique<virtual_tcp>(*this, number, machine, ipv6);
   virtual_tcp& given = *made;
   sockets_.push_back(std::move(made));

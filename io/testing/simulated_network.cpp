@@ -23,6 +23,10 @@ bool overlap(const io::endpoint& one, const io::endpoint& other) noexcept {
          (is_unspecified(one) || is_unspecified(other) || one.raw() == other.raw());
 }
 
+// Descriptors of this thread's next world.
+constexpr int most_numbers = 1 << 30;
+thread_local int next_number = troupe::internal::first_simulated;
+
 }  // namespace
 
 place place_of(const io::endpoint& at) noexcept {
@@ -46,11 +50,15 @@ simulated_network::simulated_network(simulation& world, const network_options& o
       object_(world.number_object()),
       faults_left_(options.faults),
       machines_(1),
-      next_port_(first_port) {
+      next_port_(first_port),
+      first_number_(next_number < most_numbers ? next_number : troupe::internal::first_simulated) {
   names_["localhost"].addresses = {io::endpoint("127.0.0.1", 0)};
 }
 
-simulated_network::~simulated_network() = default;
+// A socket that outlives its world closes none of the next one.
+simulated_network::~simulated_network() {
+  next_number = first_number_ + static_cast<int>(sockets_.size());
+}
 
 // --- what is under way ------------------------------------------------------------------------------------------------
 
@@ -78,7 +86,7 @@ void simulated_network::advance(time_point now) {
   for (const int number : std::exchange(ended_, {})) {
     const virtual_socket* const found = find(number);
     if (found != nullptr && found->over())
-      sockets_[static_cast<std::size_t>(number - troupe::internal::first_simulated)].reset();
+      sockets_[static_cast<std::size_t>(number - first_number_)].reset();
   }
 }
 
@@ -307,39 +315,46 @@ std::size_t simulated_network::shortened(std::size_t size, bool may_be_none) {
 // --- commands ---------------------------------------------------------------------------------------------------------
 
 void simulated_network::name(const std::string& host, std::vector<io::endpoint> addresses) {
+  touched();
   names_[host] = {{}, std::move(addresses)};
 }
 
 void simulated_network::name_fails(const std::string& host, std::error_code why) {
+  touched();
   names_[host] = {why, {}};
 }
 
 void simulated_network::set_link(const io::endpoint& one, const io::endpoint& other,
                                  const link_options& how) {
+  touched();
   network_link& link = link_between(one, other);
   link.how = how;
   link.own = true;
 }
 
 void simulated_network::set_links(const link_options& how) {
+  touched();
   options_.link = how;
   for (auto& [ends, each] : links_)
     if (!each.own) each.how = how;
 }
 
 void simulated_network::partition(const io::endpoint& one, const io::endpoint& other, bool cut) {
+  touched();
   note(one.address() + " and " + other.address() + (cut ? " are parted" : " are healed"));
   link_between(one, other).cut = cut;
   look_at_links();
 }
 
 void simulated_network::isolate(const io::endpoint& one) {
+  touched();
   note(one.address() + " is isolated");
   states_[place_of(one)].isolated = true;
   look_at_links();
 }
 
 void simulated_network::heal() {
+  touched();
   note("all are healed");
   for (auto& [ends, each] : links_) each.cut = false;
   for (auto& [at, state] : states_) state.isolated = false;
@@ -347,6 +362,7 @@ void simulated_network::heal() {
 }
 
 void simulated_network::reset(const io::endpoint& one, const io::endpoint* other) {
+  touched();
   each_tcp([&](virtual_tcp& each) {
     if (!each.connected()) return;
     const place ends[] = {place_of(each.local()), place_of(each.remote())};
@@ -360,6 +376,7 @@ void simulated_network::reset(const io::endpoint& one, const io::endpoint* other
 }
 
 void simulated_network::set_down(const io::endpoint& at, bool down) {
+  touched();
   note(at.address() + (down ? " crashes" : " is there again"));
   states_[place_of(at)].down = down;
   if (down) reset(at, nullptr);

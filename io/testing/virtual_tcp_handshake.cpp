@@ -64,7 +64,8 @@ void virtual_tcp::asks() {
 void virtual_tcp::opened() {
   if (state_ == state::connecting) {
     state_ = state::open;
-    peer_->comes(kind::opened);
+    // It may have gone since it answered; what it sent then is behind this.
+    if (peer_ != nullptr) peer_->comes(kind::opened);
     return;
   }
   if (listener_ == nullptr) return;

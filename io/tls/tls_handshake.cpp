@@ -34,9 +34,11 @@ std::string hosts_of(X509* shown) {
     } else if (name->type == GEN_IPADD) {
       // As OpenSSL prints it: "IP Address:127.0.0.1".
       const memory_bio into(BIO_new(BIO_s_mem()));
-      char* data = nullptr;
-      if (into != nullptr && GENERAL_NAME_print(into.get(), const_cast<GENERAL_NAME*>(name)) == 1)
-        text.assign(data, static_cast<std::size_t>(BIO_get_mem_data(into.get(), &data)));
+      if (into != nullptr && GENERAL_NAME_print(into.get(), const_cast<GENERAL_NAME*>(name)) == 1) {
+        char* data = nullptr;
+        const long length = BIO_get_mem_data(into.get(), &data);
+        text.assign(data, static_cast<std::size_t>(length));
+      }
     }
     if (text.empty()) continue;
     if (!all.empty()) all += ", ";

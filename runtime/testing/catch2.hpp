@@ -101,7 +101,8 @@ exploration explore(const explore_options& options, Scenario scenario) {
 ///       CHECK(cents == 5);
 ///     }
 ///
-/// An assertion that fails in one of them ends the test, with the seed of that run. REQUIRE throws through the coroutine. The body has an await or a
+/// An assertion that fails in one of them ends the test, with the seed of that run; it is said twice, as found, and once more for what is shown of the run.
+/// REQUIRE throws through the coroutine. SECTION and GENERATE begin a test case anew, and do not go inside of one that is explored. The body has an await or a
 /// `co_return`. Code shared by the runs is outside of it, and begins the same for each.
 /// TROUPE_TEST_CASE_WITH((troupe::testing::explore_options{...}), name, tags) takes options, in parentheses.
 #define TROUPE_TEST_CASE_WITH(OPTIONS, ...)                                                      \

@@ -137,7 +137,7 @@ bool add_witness(make_witness made);
 /// scenario that is not deterministic.
 ///
 /// The same options try the same schedules on every machine. TROUPE_SEED in the environment runs one of them only, TROUPE_REPLAY the choices
-/// of a file.
+/// of a file; that holds for every exploration of the process, so name the test as well.
 /// Errors: `schedule_failed`; `not_deterministic`; std::runtime_error for a file that is none.
 template <class Scenario>
 exploration explore(const explore_options& options, Scenario scenario) {

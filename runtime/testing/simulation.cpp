@@ -101,7 +101,7 @@ class simulation::core final : public internal::simulator {
   void after_step();
   void idle();
   /// What may be touched: somebody; all on a loop; the calls of a loop; what a loop has posted to another; what the scenario has numbered.
-  enum class thing : std::uint8_t { somebody, loop, calls, posts, object };
+  enum class thing : std::uint8_t { somebody, loop, calls, posts, object, all };
   static std::uint64_t object(thing kind, std::uint64_t number) noexcept {
     return (static_cast<std::uint64_t>(kind) << 56) + number;
   }
@@ -155,7 +155,7 @@ class simulation::core final : public internal::simulator {
   callable<void(loop&)> on_opened_;
   bool settling_ = false;  ///< time stands still, until nothing is ready
   std::exception_ptr late_error_;
-  bool failed_ = false;    ///< it is being wound up after a failure: nothing is chosen any more
+  bool failed_ = false;  ///< it is being wound up after a failure: nothing is chosen any more
 };
 
 // --- the public side --------------------------------------------------------------------------------------------------
@@ -335,7 +335,10 @@ void simulation::core::drive(member& until) {
     if (!waiting_.empty()) {
       tell_waiting(true);
       for (std::size_t index = 0; index < members_.size(); ++index) take_in(index);
-      if (!works_.empty()) continue;
+      if (!works_.empty()) {
+        decides_.time_went_on();
+        continue;
+      }
     }
     if (settling_) return;
     const time_point next = next_deadline();
@@ -367,7 +370,10 @@ void simulation::core::step() {
   stepped_ = next.item;
   members_[next.loop]->steps.run(*next.item);
   // By number: one that acts may add another.
-  for (std::size_t each = 0; each < acts_.size() && !failed_; ++each) acts_[each]();
+  for (std::size_t each = 0; each < acts_.size() && !failed_; ++each) {
+    const callable<void()> act = acts_[each];
+    act();
+  }
   if (!waiting_.empty()) tell_waiting(false);
   stepped_ = nullptr;
   take_in(next.loop);
@@ -382,6 +388,8 @@ void simulation::core::begin_step(const internal::simulated_works::ready& next) 
   touched_.clear();
   touch(object(thing::somebody, next.who), true);
   if (!options_.isolated) touch(object(thing::loop, next.loop), true);
+  // What looks at everything, or may do anything, depends on everything.
+  if (!invariants_.empty() || !acts_.empty()) touch(object(thing::all, 0), true);
 }
 
 void simulation::core::touch(const work& actor) noexcept {
@@ -394,7 +402,10 @@ void simulation::core::after_step() {
   if (failed_) return;
   if (!failures_.empty()) [[unlikely]]
     throw_failures();
-  for (callable<void()>& holds : invariants_) holds();
+  for (std::size_t each = 0; each < invariants_.size(); ++each) {
+    const callable<void()> holds = invariants_[each];  // it may add another
+    holds();
+  }
 }
 
 /// Nothing is ready.

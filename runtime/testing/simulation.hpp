@@ -104,7 +104,7 @@ class simulation {
     }
   }
 
-  /// Has `holds` called after each step. It throws when something is wrong.
+  /// Has `holds` called after each step. It throws when something is wrong. To an exhaustive search all steps depend on each other then.
   void always(callable<void()> holds);
   /// Has `act` called at the end of each step, as a part of it, on the loop of that step: it may do something, and make choices.
   void each_step(callable<void()> act);

@@ -201,6 +201,7 @@ class simulated_network final : public io::internal::simulated_sockets {
   std::map<place, std::size_t> placed_;
   std::map<port_key, std::vector<virtual_socket*>> ports_;  ///< in the order of binding
   std::uint16_t next_port_;
+  int first_number_;  ///< of its sockets
   std::map<std::pair<place, place>, network_link> links_;
   std::map<place, state_of_place> states_;
   struct known_name {
