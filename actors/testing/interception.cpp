@@ -246,11 +246,6 @@ void rules_at_work::crash_at(victim&& met, cell& to) {
     crash_now(to);
     return;
   }
-  if (to.has_process())
-    throw invalid_state(
-        "a rule is to crash " + to.description() +
-        " during or after a message: a process has no handlers; crash it before the "
-        "message, or at any step");
   victims_.push_back(std::move(met));
   watch_steps();
 }
@@ -266,7 +261,8 @@ rule rules_at_work::add_crash_at_any_step(const any_actor& who) {
 
 bool rules_at_work::is_met(rule_state& by, const cell& to, const envelope& item) {
   const selection& about = by.about;
-  if (by.ended || (about.type != nullptr && about.type != item.info)) return false;
+  if (by.ended || by.applied == about.times) return false;
+  if ((about.type != nullptr && about.type != item.info)) return false;
   if (about.to && about.to.cell() != &to) return false;
   if (about.from && !about.from.cell()->acts_now()) return false;
   if (about.between && !about.between(to)) return false;
@@ -274,7 +270,7 @@ bool rules_at_work::is_met(rule_state& by, const cell& to, const envelope& item)
   touch(true);
   if (by.met++ < about.skip) return false;
   if (about.maybe && !may()) return false;
-  if (++by.applied == about.times) by.ended = true;
+  ++by.applied;
   return true;
 }
 
@@ -443,7 +439,13 @@ void rules_at_work::stepped() {
 
 rules_at_work::fate rules_at_work::fate_of(const victim& each) {
   if (each.by->ended) return fate::spared;
-  if (each.message != nullptr) return fate::waits;
+  if (each.message != nullptr) {
+    if (!each.who.cell()->has_process()) return fate::waits;
+    throw invalid_state(
+        "a rule is to crash " + each.who.cell()->description() +
+        " during or after a message: a process has no handlers; crash it before the "
+        "message, or at any step");
+  }
   const cell& who = *each.who.cell();
   if (who.state() >= cell::life::stopping && !each.at_any_step) return fate::spared;
   if (each.at_any_step) {

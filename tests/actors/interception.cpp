@@ -1,7 +1,9 @@
 // What is done to messages on their way, and when actors are made to crash.
 #include <troupe/actors/actor.hpp>
+#include <troupe/actors/process.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/actors/testing/interception.hpp>
+#include <troupe/actors/testing/sequence_chart.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/testing/explore.hpp>
@@ -11,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -44,6 +47,7 @@ struct notes {
   int begun = 0;
   int ended = 0;
   int lives = 0;
+  int questions_before_words = 0;
 
   std::string all() const {
     std::string text;
@@ -56,6 +60,7 @@ class listener : public actor<listening> {
  public:
   explicit listener(notes& to) : notes_(to) { ++notes_.lives; }
   void on(word heard) {
+    if (notes_.words.empty()) notes_.questions_before_words = notes_.questions;
     notes_.words.push_back(heard.text);
     notes_.times.push_back(now());
   }
@@ -533,4 +538,182 @@ TEST_CASE("an interception is refused where there is no simulation, or another o
     CHECK_THROWS_AS(rules.each<word>().reorder(0), std::invalid_argument);
     co_return;
   });
+}
+
+// --- what a review has found ------------------------------------------------------------------------------------------
+
+TEST_CASE("an answer that is lost after the interception has ended fails at once") {
+  in_world([]() -> coro<> {
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    std::vector<future<int>> asked;
+    {
+      interception rules;
+      static_cast<void>(rules.each<slow>().times(1).drop_answer());
+      static_cast<void>(rules.each<slow>().delay_answer(1h));
+      asked.push_back(to.ask(slow{}, infinite));
+      asked.push_back(to.ask(slow{}, infinite));
+      co_await sleep(500ms);
+    }
+    const std::string lost = co_await failure_of(std::move(asked[0]));
+    CHECK(lost.find("without an answer") != std::string::npos);
+    const int late = co_await asked[1];
+    CHECK(late == 7);
+    CHECK(loop::current()->time() == time_point{} + 4s);
+  });
+}
+
+TEST_CASE("a message that a later rule drops crashes nobody, nor does another in its place") {
+  in_world([]() -> coro<> {
+    notes heard;
+    auto boss = spawn<supervisor>(std::ref(heard));
+    auto to = co_await boss.ask(whom{});
+    interception rules;
+    const auto is_x = [](const word& each) { return each.text == "x"; };
+    const rule crashed = rules.each<word>().where(is_x).crash(moment::after);
+    static_cast<void>(rules.each<word>().where(is_x).drop());
+    for (int each = 0; each < 20; ++each) to.tell(word{"x"});
+    co_await sleep(1s);
+    for (int each = 0; each < 20; ++each) to.tell(word{"y"});
+    co_await sleep(1s);
+    CHECK(crashed.count() == 0);
+    CHECK(heard.lives == 1);
+  });
+}
+
+TEST_CASE("a rule that is to crash a process in the midst of a message says that it has none") {
+  CHECK_THROWS_WITH(in_world([]() -> coro<> {
+                      auto body = [](mailbox<word>& inbox) -> coro<> {
+                        for (;;) static_cast<void>(co_await inbox.receive());
+                      };
+                      auto to = spawn(body);
+                      interception rules;
+                      static_cast<void>(rules.each<word>().crash(moment::after));
+                      to.tell(word{"a"});
+                      co_await sleep(1s);
+                    }),
+                    Catch::Contains("a process has no handlers"));
+}
+
+TEST_CASE("an exhaustive search knows that the end of a rule and a message depend on each other") {
+  std::set<std::string> seen;
+  const exploration tried = explore({.how = search::exhaustive, .isolated = true}, [&]() -> coro<> {
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    interception rules;
+    rule dropped = rules.each<word>().drop();
+    auto speaks = [](actor_ref<listening> whom) -> coro<> {
+      whom.tell(word{"a"});
+      co_return;
+    };
+    auto ends = [](rule which) -> coro<> {
+      which.end();
+      co_return;
+    };
+    auto one = create_task(speaks(to));
+    auto other_one = create_task(ends(dropped));
+    co_await one;
+    co_await other_one;
+    co_await sleep(1s);
+    seen.insert(spoken(heard));
+  });
+  CHECK(tried.complete);
+  CHECK(seen == std::set<std::string>{"", "a"});
+}
+
+TEST_CASE("who asks the dead is told so, whatever the rules") {
+  in_world([]() -> coro<> {
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    to.stop();
+    co_await to.stopped();
+    interception rules;
+    const rule dropped = rules.each<question>().drop();
+    const std::string failure = co_await failure_of(to.ask(question{1}, infinite));
+    CHECK(failure.find("dead") != std::string::npos);
+    CHECK(dropped.count() == 0);
+  });
+}
+
+TEST_CASE("a request whose answer is lost keeps its place among the messages") {
+  in_world([]() -> coro<> {
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    interception rules;
+    static_cast<void>(rules.each<question>().drop_answer());
+    auto asked = to.ask(question{1}, 1s);
+    to.tell(word{"w"});
+    co_await sleep(1ms);
+    const std::string failure = co_await failure_of(std::move(asked));
+    CHECK(failure.find("within 1 s") != std::string::npos);
+    CHECK(heard.questions_before_words == 1);
+  });
+}
+
+TEST_CASE("messages are reordered one after the other, without end") {
+  in_world([]() -> coro<> {
+    interception rules;
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    const rule reordered = rules.each<word>().reorder();
+    for (const char* each : {"a", "b", "c", "d"}) {
+      to.tell(word{each});
+      co_await sleep(1ms);
+    }
+    CHECK(spoken(heard) == "badc");
+    CHECK(reordered.count() == 2);
+  });
+}
+
+TEST_CASE("one fault at most may be any of them") {
+  std::set<std::string> seen;
+  static_cast<void>(explore({.schedules = 500}, [&]() -> coro<> {
+    interception rules;
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    static_cast<void>(rules.each<word>().maybe().times(1).drop());
+    for (const char* each : {"a", "b", "c"}) to.tell(word{each});
+    co_await sleep(1s);
+    seen.insert(spoken(heard));
+  }));
+  CHECK(seen == std::set<std::string>{"ab", "abc", "ac", "bc"});
+}
+
+TEST_CASE("a rule may end the interception that it belongs to") {
+  in_world([]() -> coro<> {
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    auto rules = std::make_unique<interception>();
+    static_cast<void>(rules->each<word>()
+                          .where([&](const word&) {
+                            rules.reset();
+                            return false;
+                          })
+                          .drop());
+    to.tell(word{"a"});
+    to.tell(word{"b"});
+    co_await sleep(1s);
+    CHECK(spoken(heard) == "ab");
+  });
+}
+
+TEST_CASE("an interleaving of a delayed message is shown with who sent it, and when") {
+  first_come natural;
+  sequence_chart chart;
+  simulation world(natural);
+  world.on_opened([&](loop& home) { chart.opened(home); });
+  auto body = []() -> coro<> {
+    interception rules;
+    notes heard;
+    auto to = spawn<listener>(std::ref(heard));
+    auto ann = spawn<speaker>(to, "a");
+    static_cast<void>(rules.each<word>().delay(5ms));
+    ann.tell(go{});
+    co_await sleep(1s);
+  };
+  world.run(body());
+  const std::string shown = chart.mermaid();
+  CAPTURE(shown);
+  CHECK(shown.find("L2->>L1: word") != std::string::npos);
+  CHECK(shown.find("L0->>L1") == std::string::npos);
 }

@@ -6,12 +6,16 @@
 #include <troupe/runtime/queue.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task_group.hpp>
+#include <troupe/runtime/testing/explore.hpp>
 #include <troupe/runtime/testing/simulation.hpp>
 
 #include "support/catch.hpp"
 
 #include <chrono>
+#include <filesystem>
+#include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 
 using namespace troupe;
@@ -257,4 +261,54 @@ TEST_CASE("a scenario waits until something holds, for so long and no longer") {
     co_await counting;  // and who gave up waiting is asked no more
   };
   world.run(body());
+}
+
+TEST_CASE("a failure that is reported while a runtime goes is told of at the end") {
+  const auto program = [] {
+    auto body = []() -> coro<> {
+      create_task([]() -> coro<> {
+        bool stopped = false;
+        try {
+          co_await sleep(infinite);
+        } catch (const cancelled&) {
+          stopped = true;
+        }
+        if (stopped) throw std::runtime_error("in the shutdown");
+      }());
+      co_await sleep(1s);
+    };
+    troupe::run(body());
+  };
+  first_come natural;
+  simulation world(natural);
+  CHECK_THROWS_WITH(world.call(program), Catch::Contains("in the shutdown"));
+}
+
+TEST_CASE("an invariant over everything is looked at in every order, isolated or not") {
+  const auto violated = [](bool isolated) {
+    try {
+      explore({.how = search::exhaustive, .isolated = isolated, .shrink_runs = 0},
+              [](simulation& world) -> coro<> {
+                const auto both = std::make_shared<std::pair<int, int>>(0, 0);
+                world.always([both] {
+                  if (both->first == 1 && both->second == 0)
+                    throw std::runtime_error("one before the other");
+                });
+                auto sets = [](int& what) -> coro<> {
+                  what = 1;
+                  co_return;
+                };
+                auto second = create_task(sets(both->second));
+                auto first = create_task(sets(both->first));
+                co_await first;
+                co_await second;
+              });
+    } catch (const schedule_failed& found) {
+      std::filesystem::remove(found.about().file);
+      return true;
+    }
+    return false;
+  };
+  CHECK(violated(false));
+  CHECK(violated(true));
 }

@@ -271,3 +271,26 @@ TEST_CASE("a retry that is not idempotent is found out by connections that are l
   CHECK(finds({.schedules = 2'000}, "counted were", scenario(false), "'add 3\\n'"));
   explore({.schedules = 400}, scenario(true));
 }
+
+TEST_CASE("a server that closes while somebody connects resets them, whichever comes first") {
+  for (const duration latency : {duration(0ms), duration(1ms)}) {
+    explore({.schedules = 300}, [latency](simulation& world) -> coro<> {
+      network net(world, {.link = {.latency = latency}});
+      io::server serving = io::start_server(echo, there);
+      auto connects = []() -> coro<> {
+        try {
+          io::stream client = co_await io::open_connection(there);
+          client.close();
+          co_await client.wait_closed();
+        } catch (const std::system_error&) {
+        }
+      };
+      auto first = create_task(connects());
+      auto second = create_task(connects());
+      co_await sleep(world.choose(2) == 0 ? duration(0ms) : latency);
+      serving.close();
+      co_await first;
+      co_await second;
+    });
+  }
+}
