@@ -16,6 +16,7 @@ namespace {
 // Orders that are tried for each set of parts, when the order matters.
 constexpr std::uint64_t orders_per_try = 16;
 constexpr std::uint64_t orders_per_pair = 2;
+constexpr std::uint64_t orders_in_the_end = 256;
 // Answers that are tried where one departs from the natural order.
 constexpr std::uint32_t most_answers = 3;
 // Above it all pairs of parts would be too many.
@@ -30,14 +31,20 @@ std::string without_numbers(std::string text) {
 /// The values of a run, in another order of steps.
 class other_order final : public oracle {
  public:
-  other_order(choices values, std::uint64_t seed) : values_(std::move(values)), order_(seed) {}
+  other_order(choices values, std::uint64_t seed, std::size_t length)
+      : values_(std::move(values)),
+        walk_(seed),
+        departs_(seed, 1 + seed / 2 % 3, length),
+        order_(seed % 2 == 0 ? static_cast<oracle&>(walk_) : departs_) {}
   std::size_t choose(const choice& open) override {
     return open.what == choice::kind::value ? values_.choose(open) : order_.choose(open);
   }
 
  private:
   replay values_;
-  random_walk order_;
+  random_walk walk_;
+  few_departures departs_;
+  oracle& order_;
 };
 
 }  // namespace
@@ -82,7 +89,13 @@ attempt simplifier::simplest() {
     make_equal_values_smaller();
     drop_two_parts();
   } while (cost_of(best_) < before && left_ > 0);
-  if (best_.parts.empty()) depart_anew();
+  if (best_.parts.empty()) {
+    depart_anew();
+  } else {
+    insist_on_dropping();
+    make_values_smaller();
+    make_equal_values_smaller();
+  }
   return std::move(best_);
 }
 
@@ -122,7 +135,7 @@ bool simplifier::fails_without(const flags& left_out, std::uint64_t orders) {
   }
   if (fails(std::move(tried))) return true;
   for (std::uint64_t order = 1; best_.ordered && order <= orders; ++order) {
-    other_order again(values, order);
+    other_order again(values, order, best_.made.size());
     if (accept(again)) return true;
   }
   return false;
@@ -162,6 +175,15 @@ void simplifier::drop_parts() {
       fails_without(left_out, orders_per_try);
       end = std::min(from, best_.parts.size());
     }
+  }
+}
+
+/// What is rare takes many orders: when little is left there is time for them.
+void simplifier::insist_on_dropping() {
+  for (std::size_t part = best_.parts.size(); best_.ordered && part > 0 && left_ > 0; --part) {
+    flags left_out(best_.made.size());
+    leave_out(left_out, best_.parts[part - 1]);
+    if (fails_without(left_out, orders_in_the_end)) part = best_.parts.size() + 1;
   }
 }
 

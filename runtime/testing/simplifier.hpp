@@ -58,6 +58,7 @@ class simplifier {
   void cut_off();
   void drop_parts();
   void drop_two_parts();
+  void insist_on_dropping();
   void drop();
   void make_natural();
   void make_smaller();

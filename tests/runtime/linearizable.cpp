@@ -7,7 +7,7 @@
 #include <troupe/runtime/testing/linearizable.hpp>
 #include <troupe/runtime/wait_for.hpp>
 
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -429,7 +429,7 @@ TEST_CASE("what takes too long is not decided, and says what would help") {
   CHECK_THROWS_AS(seen.check({.most_configurations = 10'000}), linearizability_undecided);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a call notes what was answered, and leaves open what was not") {
+TEST_CASE("a call notes what was answered, and leaves open what was not") {
   history<cell> seen;
   cell real;
   const auto slowly = [&real](auto operation) -> coro<int> {
@@ -489,7 +489,7 @@ TEST_CASE("clients may be threads") {
   CHECK(seen.check().operations == 300);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
+TEST_CASE(
     "a history that is wrong in few orders is found by exploring, and simplified as one kind of "
     "failure") {
   // Two copies, of which a reader asks the one and then the other: puts are seen, and then not any more.

@@ -2,7 +2,7 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/testing/model_test.hpp>
 
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -136,7 +136,7 @@ TEST_CASE("any seed leads to the same fewest commands") {
   }
 }
 
-TROUPE_PROGRAM_TEST_CASE("the arguments become as simple as can be, each by itself") {
+TEST_CASE("the arguments become as simple as can be, each by itself") {
   struct pair_of {
     int first;
     int second;
@@ -263,7 +263,7 @@ TEST_CASE("the real thing is started and stopped, and looked at after each comma
   CHECK_THAT(found->reason, Catch::Contains("std::runtime_error: looked wrong\n  the commands:"));
 }
 
-TROUPE_PROGRAM_TEST_CASE("a command that never ends is shown with the others") {
+TEST_CASE("a command that never ends is shown with the others") {
   struct stuck {
     coro<bool> run(put p) {
       if (p.value == 3) co_await sleep(infinite);
@@ -363,8 +363,7 @@ TEST_CASE("no branch runs a command that another one may have made impossible") 
   CHECK(stood.commands > 5'000);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a command of which nobody knows whether it took effect is left open side by side") {
+TEST_CASE("a command of which nobody knows whether it took effect is left open side by side") {
   struct unsure {
     void run(add a) {
       ++calls;
