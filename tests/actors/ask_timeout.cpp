@@ -123,7 +123,7 @@ TROUPE_PROGRAM_TEST_CASE("a request whose ask has timed out is not handled any m
   CHECK(testing::run(body()) == 1);
 }
 
-TROUPE_PROGRAM_TEST_CASE("many asks that time out together cost no more than their number") {
+TEST_CASE("many asks that time out together cost no more than their number") {
   auto body = []() -> coro<std::string> {
     auto asked = spawn<calculator>();
     asked.tell(square_slowly{1, 1h});

@@ -2,7 +2,7 @@
 #include <troupe/actors/actor.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 
 #include <functional>
 #include <string>
@@ -114,8 +114,7 @@ constexpr int enough_rounds = 60;
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a scenario that is cancelled after any number of rounds leaves nothing behind") {
+TEST_CASE("a scenario that is cancelled after any number of rounds leaves nothing behind") {
   int ended = 0;
   for (int rounds = 0; rounds < enough_rounds; ++rounds) {
     scene on;
@@ -136,7 +135,7 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK(ended < enough_rounds - 5);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
+TEST_CASE(
     "a scenario whose actors are stopped after any number of rounds ends, and leaves nothing "
     "behind") {
   for (int who = 0; who < 3; ++who) {

@@ -167,7 +167,7 @@ struct generation : actor<protocol<where>> {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE("a chain of ten thousand generations stops without growing the stack") {
+TEST_CASE("a chain of ten thousand generations stops without growing the stack") {
   int alive = 0;
   auto body = [](int& count_of) -> coro<std::size_t> {
     auto first = spawn<generation>(9'999, std::ref(count_of));

@@ -196,7 +196,7 @@ TEST_CASE("a process that drains ends with what it never wants, and when its tim
         }) == journal{"a word", "stopped", "1", "2", "stopped"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("a process that keeps ever more messages without a bound is reported") {
+TEST_CASE("a process that keeps ever more messages without a bound is reported") {
   failure_log log;
   auto body = []() -> coro<> {
     auto to = spawn(

@@ -3,7 +3,7 @@
 
 #include "actors/helpers.hpp"
 #include "actors/listening.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 #include "support/random_numbers.hpp"
 
 #include <cstdint>
@@ -156,8 +156,7 @@ coro<> wishful(mailbox<number, word, finish>& inbox, const std::vector<wish>& wi
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE(
-    "random receives take what a list gives that is searched from its beginning") {
+TEST_CASE("random receives take what a list gives that is searched from its beginning") {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     random_script script(seed);
     journal received;
@@ -180,7 +179,7 @@ TROUPE_PROGRAM_TEST_CASE(
   }
 }
 
-TROUPE_PROGRAM_TEST_CASE(
+TEST_CASE(
     "thousands of messages that a process keeps are looked at once, however many others come") {
   // Each of the receives would take a walk of ten thousand steps: a second and more. The test counts no time; it is quick or not.
   constexpr int many = 10'000;

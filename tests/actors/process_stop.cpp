@@ -173,7 +173,7 @@ TEST_CASE("the end of the runtime ends processes, whatever they wait for") {
   CHECK(log.text() == "");
 }
 
-TROUPE_PROGRAM_TEST_CASE(
+TEST_CASE(
     "the shutdown insists upon the end of a process that cleans up for too long, or refuses to "
     "end") {
   for (const bool refuses : {false, true}) {

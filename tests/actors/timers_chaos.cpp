@@ -3,7 +3,7 @@
 #include <troupe/actors/actor.hpp>
 
 #include "actors/helpers.hpp"
-#include "support/explored.hpp"
+#include "support/catch.hpp"
 #include "support/random_numbers.hpp"
 
 #include <array>
@@ -139,7 +139,7 @@ class worrier : public actor<worrying> {
 
 }  // namespace
 
-TROUPE_PROGRAM_TEST_CASE("timers at random: nothing comes unwanted, and what is wanted comes") {
+TEST_CASE("timers at random: nothing comes unwanted, and what is wanted comes") {
   tally all;
   for (unsigned seed = 0; seed < 60; ++seed) {
     tally counts;

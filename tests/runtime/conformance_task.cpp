@@ -50,7 +50,7 @@ TEST_CASE("making a task runs nothing; tasks begin in the order of making", "[ta
   CHECK(log == journal{"main", "A", "B", "C"});
 }
 
-TROUPE_PROGRAM_TEST_CASE("a chain of a hundred thousand awaits resumes and unwinds", "[task-03]") {
+TEST_CASE("a chain of a hundred thousand awaits resumes and unwinds", "[task-03]") {
   constexpr int depth = 100'000;
   CHECK(testing::run(deep(depth, false)) == depth);
   CHECK_THROWS_WITH(testing::run(deep(depth, true)), "at the bottom");

@@ -224,11 +224,11 @@ TROUPE_PROGRAM_TEST_CASE(
   CHECK_THROWS_WITH(testing::run(throw_after_return()), "thrown by a destructor");
 }
 
-TROUPE_PROGRAM_TEST_CASE("five million awaits of a ready child leave the stack as it was") {
+TEST_CASE("five million awaits of a ready child leave the stack as it was") {
   CHECK(testing::run(await_ready_children(5'000'000)) == 42L * 5'000'000);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a million nested coroutines start and end on a bounded stack") {
+TEST_CASE("a million nested coroutines start and end on a bounded stack") {
   CHECK(testing::run(nested(1'000'000)) == 1'000'000);
 }
 
@@ -236,8 +236,7 @@ TEST_CASE("an exception leaves a hundred thousand nested coroutines on a bounded
   CHECK_THROWS_WITH(testing::run(nested_throw(100'000)), "at the bottom");
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a suspension under a hundred thousand nested coroutines resumes the innermost") {
+TEST_CASE("a suspension under a hundred thousand nested coroutines resumes the innermost") {
   CHECK(testing::run(nested_sleep(100'000)) == 100'000);
 }
 

@@ -133,7 +133,7 @@ TEST_CASE("a cancelled sleep takes no time and leaves no timer") {
   CHECK(testing::run(body()) == 0s);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a simulated day of seconds passes at once") {
+TEST_CASE("a simulated day of seconds passes at once") {
   auto body = []() -> coro<int> {
     int ticks = 0;
     for (; loop::current()->time() < time_point(24h); ++ticks) co_await sleep(1s);
@@ -142,7 +142,7 @@ TROUPE_PROGRAM_TEST_CASE("a simulated day of seconds passes at once") {
   CHECK(testing::run(body()) == 24 * 60 * 60);
 }
 
-TROUPE_PROGRAM_TEST_CASE("a thousand sleepers wake in order, whatever their order of arming") {
+TEST_CASE("a thousand sleepers wake in order, whatever their order of arming") {
   std::vector<std::size_t> woken;
   auto one = [&](std::size_t millisecond) -> coro<> {
     co_await sleep(std::chrono::milliseconds(millisecond));

@@ -83,8 +83,7 @@ TROUPE_PROGRAM_TEST_CASE("a task cancelled after any number of steps ends and le
   CHECK(steps > 20);
 }
 
-TROUPE_PROGRAM_TEST_CASE(
-    "a run whose main task is cancelled after any number of steps ends and leaks nothing") {
+TEST_CASE("a run whose main task is cancelled after any number of steps ends and leaks nothing") {
   for (int steps = 0; steps < 60; ++steps) {
     int alive = 0;
     int progress = 0;
