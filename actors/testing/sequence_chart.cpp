@@ -3,9 +3,9 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/internal/early_trace.hpp>
 #include <troupe/runtime/failure.hpp>
+#include <troupe/runtime/testing/clock_text.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <unordered_set>
 
 namespace troupe::testing {
@@ -28,15 +28,6 @@ std::string_view short_name(std::string_view full) {
   const std::size_t arguments = full.find('<');
   const std::size_t colons = full.rfind("::", arguments);
   return colons == std::string_view::npos ? full : full.substr(colons + 2);
-}
-
-std::string seconds(time_point when) {
-  const auto count =
-      std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
-  char text[40];
-  std::snprintf(text, sizeof text, "%lld.%06llds", static_cast<long long>(count / 1'000'000),
-                static_cast<long long>(count % 1'000'000));
-  return text;
 }
 
 /// `text` on `line` from column `at` on.
@@ -232,7 +223,7 @@ std::string sequence_chart::text(std::size_t rows) const {
     const row& each = all[index];
     std::string line;
     put(line, 0, each.leads_to_end ? "*" : " ");
-    put(line, 1, seconds(each.when));
+    put(line, 1, internal::clock_text(each.when));
     for (const std::size_t at : places) put(line, at, "|");
     const bool is_message = each.what == kind::delivered || each.what == kind::lost ||
                             each.what == kind::replied || each.what == kind::failed ||
@@ -318,7 +309,7 @@ std::string sequence_chart::svg() const {
         : each.leads_to_end                                                                ? "#06c"
                                                                                            : "#333";
     result += "<text x=\"4\" y=\"" + number(y + 4) + "\" fill=\"#999\" font-size=\"10\">" +
-              seconds(each.when) + "</text>\n";
+              internal::clock_text(each.when) + "</text>\n";
     const bool back = each.what == kind::replied || each.what == kind::failed;
     const bool is_message =
         back || each.what == kind::delivered || each.what == kind::lost || each.what == kind::sent;

@@ -1,7 +1,8 @@
 #include <troupe/io/testing/internal/network_story.hpp>
 
+#include <troupe/runtime/testing/clock_text.hpp>
+
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 
 namespace troupe::testing::internal {
@@ -12,15 +13,6 @@ constexpr std::size_t most_shown = 40;  // of what is sent
 constexpr std::size_t ends_width = 32;
 
 thread_local network_story* here = nullptr;
-
-std::string seconds(time_point when) {
-  const auto count =
-      std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
-  char text[40];
-  std::snprintf(text, sizeof text, "%lld.%06llds", static_cast<long long>(count / 1'000'000),
-                static_cast<long long>(count % 1'000'000));
-  return text;
-}
 
 std::string shown(std::string_view content) {
   std::string made = "'";
@@ -47,7 +39,7 @@ network_story* network_story::current() noexcept { return here; }
 
 void network_story::note(time_point when, std::string_view what) {
   if (++lines_ > most_lines) return;
-  text_ += lines_ == most_lines ? "..." : " " + seconds(when) + "     " + std::string(what);
+  text_ += lines_ == most_lines ? "..." : " " + clock_text(when) + "     " + std::string(what);
   text_ += '\n';
 }
 

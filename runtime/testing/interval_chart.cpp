@@ -1,7 +1,8 @@
 #include <troupe/runtime/testing/interval_chart.hpp>
 
+#include <troupe/runtime/testing/clock_text.hpp>
+
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <tuple>
 
@@ -14,15 +15,6 @@ using calls = std::vector<const recorded_call*>;
 constexpr std::size_t most_rows = 12;
 constexpr std::size_t width = 4;  // of the time from one event to the next
 constexpr std::size_t most_label = 44;
-
-std::string seconds(time_point when) {
-  const auto count =
-      std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
-  char text[40];
-  std::snprintf(text, sizeof text, "%lld.%06llds", static_cast<long long>(count / 1'000'000),
-                static_cast<long long>(count % 1'000'000));
-  return text;
-}
 
 std::string padded(std::string text, std::size_t size) {
   if (text.size() > size) {
@@ -108,7 +100,7 @@ std::string interval_chart(const calls& all, const calls& order, const recorded_
     if (each == &wrong) mark = "!";
     const std::size_t to = is_open(each) ? width * next : columns[each->end];
     text += "  " + padded(same ? "" : *client, client_width) + "  ";
-    if (timed) text += seconds(each->began) + "  ";
+    if (timed) text += clock_text(each->began) + "  ";
     text += padded(label(each), label_width) + "  " +
             bar(columns[each->begin], to, is_open(each), mark.size() < width ? mark : "*") + "\n";
   }
