@@ -15,52 +15,69 @@ struct delegated_message_is_answered_by_something_else;
 
 namespace internal {
 
-/// A request that another actor has to answer instead: an ask whose asker is the asker of the request that it stands for, and
-/// whose answer is passed on there. Owned by its request.
+/// An ask whose asker is the asker of a request that it stands for. Owned by its request.
 template <class M>
-class delegated_ask final : public ask_state<M>, private observer {
+class standing_ask : public ask_state<M>, private observer {
+ protected:
   using slot = typed_reply_slot<reply_of<M>>;
 
- public:
   /// Takes over the right to answer `original`.
-  delegated_ask(slot& original, cell& target, M&& asked)
+  standing_ask(slot& original, cell& target, M&& asked)
       : ask_state<M>(static_cast<future_base&>(original.answer_to_come()).home(), target,
                      std::move(asked), infinite),
-        observer(&delegated_ask::on_done),
+        observer(&standing_ask::on_done),
         original_(&original) {
     this->release();  // no future of it is handed out
     this->add_observer(*this);
     original.delegate_as(*this);
   }
-
-  /// As `send`, but without a time limit: that of the original holds.
-  void pass_on() noexcept { this->target().enqueue(this->request_envelope()); }
-
- private:
-  ~delegated_ask() override {
+  ~standing_ask() override {
     if (original_ == nullptr) return;
     // The asker's loop has closed: there is nobody to tell.
     original_->delegate_ended();
     original_->skip();
   }
-  /// On the asker's loop.
+  /// It has been answered, or has failed: so is `original` to be. Once, on the asker's loop.
+  virtual void ended(slot& original) noexcept = 0;
+
+ private:
   static void on_done(observer& self) noexcept {
-    auto& mine = static_cast<delegated_ask&>(self);
+    auto& mine = static_cast<standing_ask&>(self);
     slot& original = *std::exchange(mine.original_, nullptr);
     original.delegate_ended();
     if (mine.was_cancelled()) {
       original.skip();
-    } else if (mine.result_.has_error()) {
-      std::exception_ptr error = mine.result_.error();
-      mine.result_.clear();
-      original.fail_delegated(std::move(error), mine);
     } else {
-      original.answer_with(mine.result_);
+      mine.ended(original);
     }
   }
-  void destroy() noexcept override { delete this; }
+  void destroy() noexcept final { delete this; }
 
   slot* original_;
+};
+
+/// A request that another actor has to answer instead, whose answer is passed on.
+template <class M>
+class delegated_ask final : public standing_ask<M> {
+  using typename standing_ask<M>::slot;
+
+ public:
+  delegated_ask(slot& original, cell& target, M&& asked)
+      : standing_ask<M>(original, target, std::move(asked)) {}
+
+  /// As `send`, but without a time limit: that of the original holds.
+  void pass_on() noexcept { this->target().enqueue(this->request_envelope()); }
+
+ private:
+  void ended(slot& original) noexcept override {
+    if (this->result_.has_error()) {
+      std::exception_ptr error = this->result_.error();
+      this->result_.clear();
+      original.fail_delegated(std::move(error), *this);
+    } else {
+      original.answer_with(this->result_);
+    }
+  }
 };
 
 }  // namespace internal

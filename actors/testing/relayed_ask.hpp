@@ -1,7 +1,7 @@
 #pragma once
 
 #include <troupe/actors/any_actor.hpp>
-#include <troupe/actors/ask.hpp>
+#include <troupe/actors/delegate.hpp>
 #include <troupe/actors/envelope.hpp>
 #include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/outcome.hpp>
@@ -77,59 +77,34 @@ class interception_core : public std::enable_shared_from_this<interception_core>
   ~interception_core() = default;
 };
 
-/// An ask in the place of another, whose answer is lost, or goes back later. Owned by its request.
+/// An ask in the place of another, whose answer is lost, or goes back later.
 template <class M>
-class relayed_ask final : public troupe::internal::ask_state<M>,
-                          private troupe::internal::observer {
-  using reply = reply_of<M>;
-  using slot = troupe::internal::typed_reply_slot<reply>;
+class relayed_ask final : public troupe::internal::standing_ask<M> {
+  using typename troupe::internal::standing_ask<M>::slot;
 
  public:
-  /// Takes over the right to answer `original`. `delay` may be infinite: the answer is lost.
+  /// `delay` may be infinite: the answer is lost.
   relayed_ask(slot& original, cell& target, M&& asked, std::shared_ptr<interception_core> core,
               duration delay)
-      : troupe::internal::ask_state<M>(static_cast<future_base&>(original.answer_to_come()).home(),
-                                       target, std::move(asked), infinite),
-        troupe::internal::observer(&relayed_ask::on_done),
+      : troupe::internal::standing_ask<M>(original, target, std::move(asked)),
         core_(std::move(core)),
-        original_(&original),
-        delay_(delay) {
-    this->request_envelope().reply = this;
-    this->release();  // no future of it is handed out
-    this->add_observer(*this);
-    original.delegate_as(*this);
-  }
+        delay_(delay) {}
 
  private:
-  ~relayed_ask() override {
-    if (original_ == nullptr) return;
-    original_->delegate_ended();
-    original_->skip();  // the asker's loop has closed
+  void ended(slot& original) noexcept override {
+    if (delay_ == infinite) return core_->keep_unanswered(original);
+    const auto kept = std::make_shared<troupe::internal::outcome<reply_of<M>>>();
+    kept->take_from(this->result_);
+    core_->later(delay_, [&original, kept] {
+      if (kept->has_error()) {
+        original.fail(kept->error());
+      } else {
+        original.answer_with(*kept);
+      }
+    });
   }
-  static void on_done(troupe::internal::observer& self) noexcept {
-    auto& mine = static_cast<relayed_ask&>(self);
-    slot& original = *std::exchange(mine.original_, nullptr);
-    original.delegate_ended();
-    if (mine.was_cancelled()) {
-      original.skip();
-    } else if (mine.delay_ == infinite) {
-      mine.core_->keep_unanswered(original);
-    } else {
-      const auto kept = std::make_shared<troupe::internal::outcome<reply>>();
-      kept->take_from(mine.result_);
-      mine.core_->later(mine.delay_, [&original, kept] {
-        if (kept->has_error()) {
-          original.fail(kept->error());
-        } else {
-          original.answer_with(*kept);
-        }
-      });
-    }
-  }
-  void destroy() noexcept override { delete this; }
 
   std::shared_ptr<interception_core> core_;
-  slot* original_;
   duration delay_;
 };
 
