@@ -29,7 +29,7 @@ add_custom_target(check-rules ALL DEPENDS ${troupe_stamps})
 if(NOT TROUPE_SANITIZE)
   file(GLOB_RECURSE headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/runtime/*.hpp ${PROJECT_SOURCE_DIR}/actors/*.hpp ${PROJECT_SOURCE_DIR}/io/*.hpp)
-  list(FILTER headers EXCLUDE REGEX "/internal/|^actors/(caf|cluster)/|^runtime/asio(\\.hpp$|/)")
+  list(FILTER headers EXCLUDE REGEX "/internal/|^actors/caf/|^runtime/asio(\\.hpp$|/)")
   foreach(header IN LISTS headers)
     string(REGEX REPLACE "[/.]" "_" name ${header})
     set(HEADER troupe/${header})

@@ -36,7 +36,7 @@ endforeach()
 install(FILES io/troupe.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# find_package(troupe 0.1 COMPONENTS runtime actors io testing tls)
+# find_package(troupe 0.1 COMPONENTS runtime actors io cluster testing tls)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
 install(EXPORT troupe-targets NAMESPACE troupe:: DESTINATION ${package_dir})
 if(TARGET troupe_tls)

@@ -76,10 +76,18 @@ function(troupe_add_tls)
   target_link_libraries(troupe_tls PRIVATE OpenSSL::SSL OpenSSL::Crypto)
 endfunction()
 
+# troupe_add_cluster(USES lower...): actors/cluster as a library of its own.
+function(troupe_add_cluster)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "USES")
+  file(GLOB sources CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/actors/cluster/*.cpp ${PROJECT_SOURCE_DIR}/actors/cluster/internal/*.cpp)
+  list(TRANSFORM arg_USES PREPEND troupe_)
+  troupe_add_library(cluster SOURCES ${sources} USES ${arg_USES})
+endfunction()
+
 # CAF is looked for only when something built here includes it.
 macro(troupe_find_caf_if_needed)
-  file(GLOB troupe_caf_sources CONFIGURE_DEPENDS
-    ${PROJECT_SOURCE_DIR}/actors/caf/*.cpp ${PROJECT_SOURCE_DIR}/actors/cluster/*.cpp)
+  file(GLOB troupe_caf_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/actors/caf/*.cpp)
   if(TROUPE_CAF AND (TROUPE_BENCH OR troupe_caf_sources))
     find_package(CAF 0.17 REQUIRED)
   endif()

@@ -1,17 +1,13 @@
 #include <troupe/io/internal/child.hpp>
 #include <troupe/io/internal/members_of_loop.hpp>
 
-#include <troupe/io/internal/pipe_transport.hpp>
+#include <troupe/io/internal/simulated_children.hpp>
+#include <troupe/io/internal/system_child.hpp>
 #include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/internal/simulator.hpp>
 #include <troupe/runtime/task.hpp>
 
-#include <poll.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <stdexcept>
@@ -23,11 +19,6 @@ namespace {
 
 constexpr duration first_look = std::chrono::milliseconds(1);
 constexpr duration longest_look = std::chrono::milliseconds(50);
-constexpr int at_once_ms = 5000;      // after SIGKILL, for a child whose loop closes
-constexpr unsigned to_the_group = 4;  // PIDFD_SIGNAL_PROCESS_GROUP, from Linux 6.9 on
-
-/// Whether the system signals a group by its handle. Until it refuses to, it is taken for one that does.
-std::atomic<bool> groups_by_handle{true};
 
 }  // namespace
 
@@ -60,7 +51,8 @@ class children_of_loop final : public members_of_loop<child> {
   std::string unfinished() const override {
     std::string names;
     for (const child* each = first_; each != nullptr; each = each->next_)
-      if (left(*each)) names += "\n  child process " + std::to_string(each->pid_) + ", to be ended";
+      if (left(*each))
+        names += "\n  child process " + std::to_string(each->pid()) + ", to be ended";
     return names;
   }
   ~children_of_loop() override {
@@ -99,36 +91,32 @@ child::~child() {
 
 std::shared_ptr<child> child::start(const launch& wanted) {
   loop& home = troupe::internal::running_loop("a subprocess");
-  if (home.is_virtual())
-    throw invalid_state("a subprocess lives in real time, and this loop is on virtual time");
+  simulated_children* played = nullptr;
+  if (home.is_virtual()) {
+    if (home.simulator() == nullptr)
+      throw invalid_state(
+          "a subprocess lives in real time, and this loop is on virtual time: try it in a "
+          "simulation, with a testing::programs that says what its programs do");
+    played = home.simulator()->stand_in<simulated_children>();
+    if (played == nullptr)
+      throw invalid_state(
+          "a subprocess lives in real time, and this loop is simulated: make a testing::programs "
+          "first, which says what its programs do");
+  }
   std::shared_ptr<child> made(new child(home, wanted));
-  made->adopt(spawn(wanted, made->kept_by_->stack()), wanted.streams());
+  made->adopt(played != nullptr ? played->start(wanted)
+                                : system_child::start(wanted, made->kept_by_->stack()),
+              wanted.streams());
   return made;
 }
 
-void child::adopt(spawned made, const stream_options& options) {
-  pid_ = made.pid;
-  try {
-    for (std::size_t index = 0; index < streams_.size(); ++index) {
-      if (!made.pipes[index]) continue;
-      descriptor none;
-      const bool writes = index == 0;
-      auto wire = writes ? std::make_unique<pipe_transport>(std::move(none),
-                                                            std::move(made.pipes[index]), "pipe")
-                         : std::make_unique<pipe_transport>(std::move(made.pipes[index]),
-                                                            std::move(none), "pipe");
-      streams_[index].emplace(std::move(wire), options);
-    }
-    watch_.emplace(home_, static_cast<poller::listener&>(*this), std::move(made.handle),
-                   EPOLLIN | EPOLLET);
-  } catch (...) {
-    // Nobody else collects it, so its number is still its own.
-    ended_ = true;
-    ::kill(pid_, SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    throw;
+void child::adopt(started_child made, const stream_options& options) {
+  body_ = std::move(made.body);
+  for (std::size_t index = 0; index < streams_.size(); ++index) {
+    if (made.pipes[index] != nullptr)
+      streams_[index].emplace(std::move(made.pipes[index]), options);
   }
+  body_->attach(*this);
   kept_ = shared_from_this();
 }
 
@@ -153,7 +141,7 @@ void check_number(int number) {
 
 bool child::send_signal(int number) {
   check_number(number);
-  return sent(try_signal(number), pid_);
+  return sent(try_signal(number), pid());
 }
 
 bool child::signal_group(int number) {
@@ -161,51 +149,27 @@ bool child::signal_group(int number) {
   if (!has_group())
     throw invalid_state(
         "a child in the group of its parent has none of its own that could be signalled");
-  return sent(try_signal_group(number), pid_);
+  return sent(try_signal_group(number), pid());
 }
 
-int child::try_signal(int number) noexcept {
-  if (ended_) return ESRCH;
-  return ::syscall(SYS_pidfd_send_signal, handle(), number, nullptr, 0U) == 0 ? 0 : errno;
-}
+int child::try_signal(int number) noexcept { return ended_ ? ESRCH : body_->signal(number); }
 
 int child::try_signal_group(int number) noexcept {
-  if (!has_group()) return try_signal(number);
-  if (handle() < 0) return ESRCH;
-  if (groups_by_handle) {
-    if (::syscall(SYS_pidfd_send_signal, handle(), number, nullptr, to_the_group) == 0) return 0;
-    if (errno != EINVAL) return errno;
-    groups_by_handle = false;
-  }
-  // The number of a group is safe only as long as its leader has not been collected.
-  if (const int error = try_signal(0)) return error;
-  return ::kill(-pid_, number) == 0 ? 0 : errno;
+  return has_group() ? body_->signal_group(number) : try_signal(number);
 }
 
 // --- the end ----------------------------------------------------------------------------------------------------------
 
 bool child::collect() noexcept {
-  // On a system that will not do it later, the rest of a group that is to end does so with its leader.
-  if (ending_ && has_group() && !groups_by_handle) static_cast<void>(try_signal_group(SIGKILL));
-  siginfo_t found{};
-  int result = 0;
-  do {
-    result = ::waitid(static_cast<idtype_t>(3) /* P_PIDFD */, static_cast<id_t>(handle()), &found,
-                      WEXITED | WNOHANG);
-  } while (result < 0 && errno == EINTR);
-  if (result == 0 && found.si_pid == 0) return false;
-  if (result == 0) returncode_ = found.si_code == CLD_EXITED ? found.si_status : -found.si_status;
+  if (!body_->collect(returncode_, ending_ && has_group())) return false;
   ended_ = true;
-  if (watch_) handle_ = watch_->release();
-  watch_.reset();
-  if (!has_group()) handle_.close();
   return true;
 }
 
 std::exception_ptr child::loss() const noexcept {
   if (returncode_) return nullptr;
   return std::make_exception_ptr(status_lost(
-      "child process " + std::to_string(pid_) +
+      "child process " + std::to_string(pid()) +
       " has ended, and somebody else in this process has taken its status: SIGCHLD is ignored, "
       "or something waits for any child"));
 }
@@ -218,8 +182,8 @@ void child::wake_waiting(const std::exception_ptr& error) noexcept {
   }
 }
 
-void child::on_events(std::uint32_t) noexcept {
-  if (!collect()) return;
+void child::on_exit() noexcept {
+  if (ended_ || !collect()) return;
   wake_waiting(loss());
   if (ending_) {
     go_on_ending();
@@ -259,7 +223,7 @@ void child::go_on_ending() noexcept {
     // Nobody tells of the end of those that it has started.
     if (late || !has_group() || try_signal_group(0) != 0) return finish();
     if (next_look_ > first_look) {
-      if (!group_lives(pid_)) return finish();
+      if (!body_->group_lives()) return finish();
       // A look takes long where there are many processes; it is to take a small part of the time.
       next_look_ = std::max(next_look_, 50 * (home_.time() - now));
     }
@@ -272,7 +236,7 @@ void child::go_on_ending() noexcept {
 
 void child::finish() noexcept {
   home_.timers().cancel(*this);
-  handle_.close();
+  body_->let_go();
   const std::shared_ptr<child> last = std::move(kept_);
 }
 
@@ -288,14 +252,13 @@ void child::drop() noexcept {
 
 void child::end_now() noexcept {
   home_.timers().cancel(*this);
-  if (pid_ > 0) static_cast<void>(try_signal_group(SIGKILL));
+  static_cast<void>(try_signal_group(SIGKILL));
   if (!ended_) {
-    pollfd told{handle(), POLLIN, 0};
-    static_cast<void>(::poll(&told, 1, at_once_ms));
-    if (!collect()) watch_.reset();
+    body_->wait_for_end();
+    static_cast<void>(collect());
     ended_ = true;
   }
-  handle_.close();
+  body_->let_go();
 }
 
 // --- waits ------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,12 @@
 #include <troupe/io/internal/file_calls.hpp>
 #include <troupe/io/internal/file_core.hpp>
+#include <troupe/io/internal/files.hpp>
 #include <troupe/io/socket.hpp>
 
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/task.hpp>
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -21,6 +20,7 @@ using internal::file_core;
 using internal::file_job;
 using internal::file_use;
 using internal::throw_file_error;
+namespace files = internal::files;
 
 // --- opening and closing ----------------------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ coro<std::uint64_t> size_of(core_hold core) {
   core->expect_usable("looking at");
   file_call call([use = file_use(*core)] {
     struct stat about{};
-    if (::fstat(use->native(), &about) != 0) throw_file_error(errno, "looking at", use->path());
+    if (files::look(use->native(), about) != 0) throw_file_error(errno, "looking at", use->path());
     return static_cast<std::uint64_t>(about.st_size);
   });
   co_return co_await call;
@@ -185,7 +185,7 @@ coro<> cut_off(core_hold core, std::uint64_t size) {
   if (size > static_cast<std::uint64_t>(INT64_MAX))
     throw_file_error(EFBIG, "truncating", core->path());
   file_call call([use = file_use(*core), size] {
-    if (::ftruncate(use->native(), static_cast<off_t>(size)) != 0)
+    if (files::resize(use->native(), static_cast<off_t>(size)) != 0)
       throw_file_error(errno, "truncating", use->path());
   });
   co_await call;
@@ -196,7 +196,7 @@ coro<> sync(core_hold core, bool data_only) {
   file_use use = co_await take_turn(*core);  // after what is being written
   core->expect_usable("flushing");
   file_call call([use = std::move(use), data_only] {
-    if ((data_only ? ::fdatasync(use->native()) : ::fsync(use->native())) != 0)
+    if (files::flush(use->native(), data_only) != 0)
       throw_file_error(errno, "flushing", use->path());
   });
   co_await call;
@@ -237,7 +237,7 @@ coro<> write_file(std::string path, bytes content) {
   file_call call([path = std::move(path), content = std::move(content)] {
     descriptor opened(internal::open_path(path, to_write));
     internal::write_fully(opened.get(), path, content.span(), 0);
-    if (::close(opened.release()) != 0) throw_file_error(errno, "closing", path);
+    if (files::close(opened.release()) != 0) throw_file_error(errno, "closing", path);
   });
   co_await call;
 }

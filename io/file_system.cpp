@@ -1,21 +1,18 @@
 #include <troupe/io/file_system.hpp>
 #include <troupe/io/internal/file_calls.hpp>
+#include <troupe/io/internal/files.hpp>
 
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/ref_count.hpp>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
+#include <memory>
 
 namespace troupe::io {
 
@@ -23,6 +20,7 @@ using internal::expect_path;
 using internal::file_call;
 using internal::file_job;
 using internal::throw_file_error;
+namespace files = internal::files;
 
 // --- what lies behind a name ------------------------------------------------------------------------------------------
 
@@ -48,7 +46,7 @@ file_kind kind_of(mode_t mode) noexcept {
 file_status look(const std::string& path, bool follow) {
   expect_path("looking at", path);
   struct stat about{};
-  if ((follow ? ::stat(path.c_str(), &about) : ::lstat(path.c_str(), &about)) != 0) {
+  if (files::look(path, about, follow) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) return {};
     throw_file_error(errno, "looking at", path);
   }
@@ -81,25 +79,17 @@ coro<bool> exists(std::string path) {
 coro<> remove_path(std::string path) {
   file_call call([path = std::move(path)] {
     expect_path("removing", path);
-    if (::remove(path.c_str()) != 0) throw_file_error(errno, "removing", path);
+    if (files::remove(path) != 0) throw_file_error(errno, "removing", path);
   });
   co_await call;
 }
 
 namespace {
 
-constexpr int most_removals = 1'000;
-
-/// The library stops at what somebody else has removed meanwhile, such as a temporary file in a temporary directory that go at the same time,
-/// each on a thread of its own: that is gone all the same, so it begins anew.
 std::uint64_t remove_all(const std::string& path) {
   expect_path("removing", path);
   std::error_code error;
-  std::uintmax_t removed = 0;
-  for (int left = most_removals; left > 0; --left) {
-    removed = std::filesystem::remove_all(path, error);
-    if (error != std::errc::no_such_file_or_directory) break;
-  }
+  const std::uint64_t removed = files::remove_all(path, error);
   if (error) throw_file_error(error.value(), "removing", path);
   return removed;
 }
@@ -115,8 +105,7 @@ coro<> rename_path(std::string from, std::string to) {
   file_call call([from = std::move(from), to = std::move(to)] {
     expect_path("renaming", from);
     expect_path("renaming to", to);
-    if (::rename(from.c_str(), to.c_str()) != 0)
-      throw_file_error(errno, "renaming '" + from + "' to", to);
+    if (files::rename(from, to) != 0) throw_file_error(errno, "renaming '" + from + "' to", to);
   });
   co_await call;
 }
@@ -124,13 +113,13 @@ coro<> rename_path(std::string from, std::string to) {
 namespace {
 bool make_all(const std::string& path, unsigned permissions) {
   expect_path("making the directory", path);
-  if (::mkdir(path.c_str(), permissions) == 0) return true;
+  if (files::make_directory(path, permissions) == 0) return true;
   if (errno == ENOENT && !path.empty()) {
     const std::string above =
         internal::directory_of(path.substr(0, path.find_last_not_of('/') + 1));
     if (above != path) {
       make_all(above, 0777);
-      if (::mkdir(path.c_str(), permissions) == 0) return true;
+      if (files::make_directory(path, permissions) == 0) return true;
     }
   }
   if (errno == EEXIST) {
@@ -150,16 +139,17 @@ coro<bool> make_directories(std::string path, unsigned permissions) {
 
 /// Counted by the directory and by the call that reads it.
 struct directory::reading {
-  reading(DIR* owned, std::string opened) noexcept : entries(owned), path(std::move(opened)) {}
+  reading(std::unique_ptr<files::listing> owned, std::string opened) noexcept
+      : entries(std::move(owned)), path(std::move(opened)) {}
   ~reading() {
-    internal::do_aside([closed = entries] { ::closedir(closed); });
+    internal::do_aside([closed = std::move(entries)]() mutable { closed.reset(); });
   }
   void release() noexcept {
     if (count.drop()) delete this;
   }
 
   troupe::internal::ref_count count{1};
-  DIR* entries;
+  std::unique_ptr<files::listing> entries;
   std::string path;
   std::atomic<bool> in_use{false};
 };
@@ -180,33 +170,23 @@ struct reading_use {
   reading* used;
 };
 
-DIR* open_entries(const std::string& path) {
+std::unique_ptr<files::listing> open_entries(const std::string& path) {
   expect_path("listing", path);
-  DIR* const opened = ::opendir(path.c_str());
+  auto opened = files::list(path);
   if (opened == nullptr) throw_file_error(errno, "listing", path);
   return opened;
 }
 
-std::vector<directory_entry> read_entries(DIR* from, const std::string& path, std::size_t most,
-                                          const file_job& job) {
+std::vector<directory_entry> read_entries(files::listing& from, const std::string& path,
+                                          std::size_t most, const file_job& job) {
   std::vector<directory_entry> found;
   while (found.size() < most && !job.stopped()) {
-    errno = 0;
-    const dirent* const each = ::readdir(from);
-    if (each == nullptr) {
+    files::listing::entry each;
+    if (!from.next(each)) {
       if (errno != 0) throw_file_error(errno, "listing", path);
       break;
     }
-    const std::string name = each->d_name;
-    if (name == "." || name == "..") continue;
-    file_kind kind = kind_of(DTTOIF(each->d_type));
-    struct stat about{};
-    // Some file systems do not say it here.
-    if (each->d_type == DT_UNKNOWN)
-      kind = ::fstatat(::dirfd(from), each->d_name, &about, AT_SYMLINK_NOFOLLOW) == 0
-                 ? kind_of(about.st_mode)
-                 : file_kind::none;
-    found.push_back({name, kind});
+    found.push_back({std::move(each.name), each.mode != 0 ? kind_of(each.mode) : file_kind::none});
   }
   return found;
 }
@@ -223,7 +203,7 @@ coro<std::vector<directory_entry>> directory::next(std::size_t most) {
     throw invalid_state("two calls read the directory '" + reading_->path +
                         "': one that was cancelled may still be under way");
   file_call call([use = reading_use(*reading_), most](const file_job& job) {
-    return read_entries(use.used->entries, use.used->path, most, job);
+    return read_entries(*use.used->entries, use.used->path, most, job);
   });
   co_return co_await call;
 }
@@ -237,7 +217,7 @@ coro<directory> open_directory(std::string path) {
 coro<std::vector<directory_entry>> list_directory(std::string path, std::size_t limit) {
   file_call call([path = std::move(path), limit](const file_job& job) {
     const reading all(open_entries(path), path);
-    auto found = read_entries(all.entries, path, limit == SIZE_MAX ? limit : limit + 1, job);
+    auto found = read_entries(*all.entries, path, limit == SIZE_MAX ? limit : limit + 1, job);
     if (found.size() > limit)
       throw too_long("the directory '" + path + "' has more than the " + std::to_string(limit) +
                      " entries that were to be listed");
@@ -253,20 +233,16 @@ coro<std::vector<directory_entry>> list_directory(std::string path, std::size_t 
 namespace {
 
 std::string made_in(const std::string& where, bool is_directory) {
-  std::string place = where;
-  if (place.empty()) {
-    const char* const set = std::getenv("TMPDIR");
-    place = set != nullptr && *set != '\0' ? set : "/tmp";
-  }
+  const std::string place = where.empty() ? files::temporary_place() : where;
   expect_path("making a temporary file in", place);
   for (int tries = 0;; ++tries) {
-    const std::string path = place + "/troupe-" + internal::random_letters();
+    const std::string path = place + "/troupe-" + files::random_letters();
     if (is_directory) {
-      if (::mkdir(path.c_str(), 0700) == 0) return path;
+      if (files::make_directory(path, 0700) == 0) return path;
     } else {
-      const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+      const int made = files::open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
       if (made >= 0) {
-        ::close(made);
+        files::close(made);
         return path;
       }
     }

@@ -3,6 +3,7 @@
 #include <troupe/io/internal/file_calls.hpp>
 #include <troupe/io/internal/file_changes.hpp>
 #include <troupe/io/internal/file_core.hpp>
+#include <troupe/io/internal/files.hpp>
 
 #include <troupe/runtime/event.hpp>
 
@@ -32,10 +33,10 @@ found look(const internal::file_core& core, std::uint64_t at, std::size_t most,
   if (!result.more.empty()) return result;
   struct stat mine{};
   struct stat named{};
-  if (::fstat(core.native(), &mine) != 0)
+  if (internal::files::look(core.native(), mine) != 0)
     internal::throw_file_error(errno, "following", core.path());
   result.truncated = static_cast<std::uint64_t>(mine.st_size) < at;
-  result.replaced = ::stat(core.path().c_str(), &named) == 0 &&
+  result.replaced = internal::files::look(core.path(), named) == 0 &&
                     (named.st_ino != mine.st_ino || named.st_dev != mine.st_dev);
   return result;
 }

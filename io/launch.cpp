@@ -74,6 +74,7 @@ launch::launch(std::string program, std::vector<std::string> arguments,
 
 void launch::set_environment(const process_options& options) {
   own_environment_ = options.env.has_value() || !options.add_env.empty();
+  inherits_environment_ = !options.env.has_value();
   if (!own_environment_) return;
   if (options.env) {
     for (const std::string& each : *options.env) environment_.push_back(checked_setting(each));
@@ -86,8 +87,10 @@ void launch::set_environment(const process_options& options) {
     const auto same = [&](const std::string& other) { return name_of(other) == name_of(added); };
     environment_.erase(std::remove_if(environment_.begin(), environment_.end(), same),
                        environment_.end());
+    if (inherits_environment_) added_.push_back(added);
     environment_.push_back(std::move(added));
   }
+  if (!inherits_environment_) added_ = environment_;
 }
 
 /// A name without a slash is looked for in the PATH that the child will have.

@@ -138,7 +138,7 @@ std::vector<std::string> args(Arguments&&... arguments) {
 /// Starts a program, which is looked for in the PATH of the child's environment unless its name has a slash in it. It gets the standard
 /// streams and what `pass` names, and no other descriptor; no signal is blocked or handled in it.
 /// Errors: `spawn_error`, which says at which step; std::invalid_argument for what can be no program, argument or setting;
-/// `invalid_state` off a loop, or on virtual time. Cancel: there is nothing to wait for; the loop stands still until the child has
+/// `invalid_state` off a loop, or on virtual time without testing::programs. Cancel: there is nothing to wait for; the loop stands still until the child has
 /// become the program, some 100 us.
 coro<process> subprocess_exec(std::string program, std::vector<std::string> arguments = {},
                               const process_options& options = {});

@@ -66,6 +66,8 @@ class inbox {
     state_.fetch_and(~sleeping, std::memory_order_relaxed);
     return false;
   }
+  /// Loop only: sleeps, whatever has arrived: for one that is run by hand and wants to be told of each post.
+  void sleep_on() noexcept { state_.fetch_or(sleeping, std::memory_order_seq_cst); }
   /// Loop only. True when somebody else ended the sleep.
   bool end_sleep() noexcept {
     return (state_.fetch_and(~sleeping, std::memory_order_acq_rel) & sleeping) == 0;

@@ -357,7 +357,12 @@ void loop::fire_rested() {
 }
 
 void loop::wake() noexcept {
-  backend_->wake();
+  if (simulator_ != nullptr) {
+    simulator_->posted();
+    inbox_.sleep_on();
+  } else {
+    backend_->wake();
+  }
   inbox_.wake_done();
 }
 

@@ -117,7 +117,7 @@ class basic_queue {
   template <class Rep, class Period>
   std::optional<T> get_blocking(std::chrono::duration<Rep, Period> timeout) {
     outcome<T> taken;
-    if (!block_for(taken, deadline(timeout))) return std::nullopt;
+    if (!block_for(taken, deadline("get()", timeout))) return std::nullopt;
     return taken_from(taken);
   }
 
@@ -126,14 +126,14 @@ class basic_queue {
   /// The same for at most `timeout`; false, with the item left alone, when that has passed.
   template <class Rep, class Period>
   bool put_blocking(T&& item, std::chrono::duration<Rep, Period> timeout) {
-    return block_to_put(item, deadline(timeout));
+    return block_to_put(item, deadline("put()", timeout));
   }
   template <class Rep, class Period>
   bool put_blocking(const T& item, std::chrono::duration<Rep, Period> timeout)
     requires std::copy_constructible<T>
   {
     T copy(item);
-    return block_to_put(copy, deadline(timeout));
+    return block_to_put(copy, deadline("put()", timeout));
   }
 
   /// These are true when they are asked; other threads may change it before the answer is used.
@@ -215,7 +215,8 @@ class basic_queue {
   }
 
   template <class Rep, class Period>
-  static time_point deadline(std::chrono::duration<Rep, Period> timeout) {
+  static time_point deadline(const char* instead, std::chrono::duration<Rep, Period> timeout) {
+    expect_may_block(instead);
     return saturating_add(clock::now(), to_duration(timeout));
   }
   bool block_for(outcome<T>& taken, time_point deadline) {

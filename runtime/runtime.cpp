@@ -148,6 +148,7 @@ void runtime::drive(task_base& main) {
 
 void runtime::shut_down() noexcept {
   loop& first = loop_at(0);
+  if (internal::simulator* const simulated = first.simulator()) simulated->shuts_down();
   const internal::owned<threads> running(std::exchange(threads_, nullptr));
   // Without threads only the first loop has ever run.
   const std::size_t in_use = running ? size() : 1;

@@ -8,15 +8,21 @@ simulator*& current_simulator() noexcept {
   return current;
 }
 
+void simulator::posted() noexcept {
+  if (current_simulator() != this) met("another thread than its own posted to one of its loops");
+}
+
 bool is_call(const work& item) noexcept { return scheduled_call::is_one(item); }
 
 void simulated_loop::enter() noexcept {
   home_->running_ = true;
   home_->stopping_ = false;
   home_->stalled_ = false;
+  home_->inbox_.sleep_on();
 }
 
 void simulated_loop::leave() noexcept {
+  static_cast<void>(home_->inbox_.end_sleep());
   home_->running_ = false;
   home_->stopping_ = false;
 }

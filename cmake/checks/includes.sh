@@ -25,24 +25,23 @@ sources() { find "$@" -name '*.[ch]pp' 2>/dev/null | sort; }
 # public: the headers that users may include. testing/ is public too.
 public() {
   sources runtime actors io | grep '\.hpp$' |
-    grep -vE '/internal/|^actors/(caf|cluster)/|^runtime/asio(\.hpp$|/)'
+    grep -vE '/internal/|^actors/caf/|^runtime/asio(\.hpp$|/)'
 }
 
 # Layers.
 forbid 'runtime/ is the lowest layer' '[<"]troupe/(actors/|io/|troupe\.hpp)' $(sources runtime)
-forbid 'actors/ lies below io/' '[<"]troupe/(io/|troupe\.hpp)' $(sources actors)
+forbid 'actors/ lies below io/' '[<"]troupe/(io/|troupe\.hpp)' $(sources actors | grep -v '^actors/cluster/')
 forbid 'troupe.hpp is for users; name the header' '[<"]troupe/troupe\.hpp' $(sources io | grep -v '^io/testing/')
-forbid 'actors/ lies below its CAF folders' '[<"]troupe/actors/(caf|cluster)/' \
-  $(sources actors | grep -vE '^actors/(caf|cluster)/')
+forbid 'actors/ lies below its folders caf and cluster, and io/ too' '[<"]troupe/actors/(caf|cluster)/' \
+  $(sources actors io | grep -vE '^actors/(caf|cluster)/')
 forbid 'actors/caf lies below actors/cluster' '[<"]troupe/actors/cluster/' $(sources actors/caf)
 forbid 'only tests and test kits use the test kit' '[<"]troupe/(runtime|actors|io)/testing/' \
   $(sources runtime actors io examples | grep -vE '/testing/|^examples/test_')
 forbid 'write <troupe/layer/file.hpp>' '"' $(sources runtime actors io)
 
-# asio: in sources, internal/ and the opt-in runtime/asio.hpp. CAF: in its two folders.
+# asio: in sources, internal/ and the opt-in runtime/asio.hpp. CAF: in its folder.
 forbid 'public headers show no asio' '[<"](asio|boost/asio)[./]' $(public)
-forbid 'CAF belongs in actors/caf and actors/cluster' '[<"]caf/' \
-  $(sources runtime actors io | grep -vE '^actors/(caf|cluster)/')
+forbid 'CAF belongs in actors/caf' '[<"]caf/' $(sources runtime actors io | grep -v '^actors/caf/')
 
 forbid 'OpenSSL belongs in io/tls, and not in its public headers' '[<"]openssl/' \
   $(sources runtime actors io examples | grep -vE '^io/tls/(internal/|[^/]*\.cpp$)')
@@ -50,9 +49,9 @@ forbid 'OpenSSL belongs in io/tls, and not in its public headers' '[<"]openssl/'
 # What every file of every user would pay for (docs/decisions/0006).
 forbid 'costly to compile: see docs/decisions/0006' \
   '<(algorithm|functional|iostream|map|memory|mutex|ranges|sstream|thread|unordered_map)>' \
-  $(public | grep -E '^(runtime|actors)/' | grep -v '/testing/')
+  $(public | grep -E '^(runtime|actors)/' | grep -vE '/testing/|^actors/cluster/')
 forbid 'costly to compile: include <troupe/runtime/time.hpp>' '<chrono>' \
-  $(public | grep -E '^(runtime|actors)/' | grep -v '^runtime/time\.hpp$')
+  $(public | grep -E '^(runtime|actors)/' | grep -vE '^runtime/time\.hpp$|^actors/cluster/')
 
 # What is internal stays internal.
 forbid 'internal headers are for sources' '[<"]troupe/.*/?internal/' $(public)

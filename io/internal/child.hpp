@@ -1,7 +1,7 @@
 #pragma once
 
+#include <troupe/io/internal/child_body.hpp>
 #include <troupe/io/internal/spawn.hpp>
-#include <troupe/io/internal/watch.hpp>
 #include <troupe/io/process.hpp>
 #include <troupe/runtime/timer.hpp>
 
@@ -33,17 +33,16 @@ bool group_lives(pid_t group) noexcept;
 ///
 /// Life: made with the child, shared by the `process`, those who communicate, and its loop, which keeps it until the child has been
 /// collected and, once its `process` has gone, ended with all of its group.
-/// Invariants: the child's number is used only while it has not been collected, so it is still the child's; the handle (pidfd) is
-/// used for everything else.
+/// Whether it is a process of the system's or one that is played is its body's business.
 class child final : public std::enable_shared_from_this<child>,
-                    private poller::listener,
+                    private child_body::listener,
                     private timer {
  public:
   /// Starts it. Errors: `spawn_error`, std::system_error.
   static std::shared_ptr<child> start(const launch& wanted);
   ~child();
 
-  int pid() const noexcept { return pid_; }
+  int pid() const noexcept { return body_->pid(); }
   bool ended() const noexcept { return ended_; }
   const std::optional<int>& returncode() const noexcept { return returncode_; }
 
@@ -69,16 +68,15 @@ class child final : public std::enable_shared_from_this<child>,
   friend class children_of_loop;
   friend class members_of_loop<child>;
   child(loop& home, const launch& wanted);
-  /// Errors: std::system_error; then the child has ended.
-  void adopt(spawned made, const stream_options& options);
-  void on_events(std::uint32_t events) noexcept override;
+  /// Errors: std::system_error; then the child ends as this goes.
+  void adopt(started_child made, const stream_options& options);
+  void on_exit() noexcept override;
   static void on_due(timer& due) noexcept;
 
   /// Returns 0 or the system's error.
   int try_signal(int number) noexcept;
   int try_signal_group(int number) noexcept;
   bool has_group() const noexcept { return group_ != process_group::same; }
-  int handle() const noexcept { return watch_ ? watch_->native() : handle_.get(); }
   /// Collects its status. False when it has not ended.
   bool collect() noexcept;
   void wake_waiting(const std::exception_ptr& error) noexcept;
@@ -92,11 +90,9 @@ class child final : public std::enable_shared_from_this<child>,
   loop& home_;
   children_of_loop* kept_by_;    ///< null when its loop has closed
   std::shared_ptr<child> kept_;  ///< itself, while there is something left to be done
-  pid_t pid_ = -1;
+  std::unique_ptr<child_body> body_;
   process_group group_;
   duration grace_;
-  std::optional<watch> watch_;  ///< the handle, until it has ended
-  descriptor handle_;           ///< from then on
   std::array<std::optional<stream>, 3> streams_;
   conversation said_;
   troupe::internal::chain<exit_wait> waiting_;

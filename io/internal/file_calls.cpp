@@ -1,16 +1,12 @@
 #include <troupe/io/internal/file_calls.hpp>
+#include <troupe/io/internal/files.hpp>
 #include <troupe/io/socket.hpp>
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
 namespace troupe::io::internal {
 
@@ -28,13 +24,13 @@ int flags_of(const open_options& wanted) {
   if (wanted.create) flags |= O_CREAT;
   if (wanted.truncate) flags |= O_TRUNC;
   if (wanted.exclusive) flags |= O_EXCL;
-  return flags | O_CLOEXEC | O_NOCTTY;
+  return flags | O_NOCTTY;
 }
 
 /// Room for what is left of a file, as far as that is known, and for one byte more, by which the end is seen.
 std::size_t room_for(int descriptor, std::uint64_t offset, std::size_t most) {
   struct stat about{};
-  if (::fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode))
+  if (files::look(descriptor, about) != 0 || !S_ISREG(about.st_mode))
     return std::min(most, device_chunk);
   const auto size = static_cast<std::uint64_t>(about.st_size);
   const std::uint64_t left = size > offset ? size - offset : 0;
@@ -58,8 +54,7 @@ bool read_more(int descriptor, const std::string& path, bytes& into, std::int64_
   // The system refuses what would end behind the last place there can be.
   if (offset >= 0) wanted = std::min(wanted, static_cast<std::size_t>(INT64_MAX - offset));
   for (;;) {
-    const ssize_t got = offset < 0 ? ::read(descriptor, room.data(), wanted)
-                                   : ::pread(descriptor, room.data(), wanted, offset);
+    const ssize_t got = files::read(descriptor, room.first(wanted), offset);
     if (got > 0) into.grow(static_cast<std::size_t>(got));
     if (got >= 0) return got != 0;
     if (errno != EINTR) throw_file_error(errno, "reading", path);
@@ -78,17 +73,17 @@ void expect_path(std::string_view doing, const std::string& path) {
 int open_path(const std::string& path, const open_options& options) {
   expect_path("opening", path);
   // A pipe without a peer must not hold the thread; what else there is does not mind.
-  slow_descriptor opened(::open(path.c_str(), flags_of(options) | O_NONBLOCK, options.permissions));
+  slow_descriptor opened(files::open(path, flags_of(options) | O_NONBLOCK, options.permissions));
   if (opened.get() < 0) {
     struct stat about{};
     // A pipe that nobody reads, and a socket, say so.
-    if (errno == ENXIO && ::stat(path.c_str(), &about) == 0 &&
+    if (errno == ENXIO && files::look(path, about) == 0 &&
         (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode)))
       errno = ESPIPE;
     throw_file_error(errno, "opening", path);
   }
   struct stat about{};
-  if (::fstat(opened.get(), &about) != 0) throw_file_error(errno, "opening", path);
+  if (files::look(opened.get(), about) != 0) throw_file_error(errno, "opening", path);
   if (S_ISDIR(about.st_mode)) throw_file_error(EISDIR, "opening", path);
   if (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode)) {
     throw std::system_error(std::make_error_code(std::errc::invalid_seek),
@@ -106,7 +101,7 @@ bytes read_up_to(int descriptor, const std::string& path, std::uint64_t offset, 
   if (offset > static_cast<std::uint64_t>(INT64_MAX)) throw_file_error(EINVAL, "reading", path);
   bytes got = bytes::with_capacity(room_for(descriptor, offset, most));
   struct stat about{};
-  const bool device = ::fstat(descriptor, &about) == 0 && !S_ISREG(about.st_mode);
+  const bool device = files::look(descriptor, about) == 0 && !S_ISREG(about.st_mode);
   while (got.size() < most && !job.stopped()) {
     if (got.room().empty()) enlarge(got, most);
     if (!read_more(descriptor, path, got, static_cast<std::int64_t>(offset + got.size()))) break;
@@ -127,28 +122,13 @@ bool read_rest(int descriptor, const std::string& path, bytes& into, std::size_t
   return true;
 }
 
-namespace {
-
-ssize_t put_at_end(int descriptor, const iovec& part) noexcept {
-  const ssize_t put = ::pwritev2(descriptor, &part, 1, -1, RWF_APPEND);
-  if (put >= 0 || errno != EOPNOTSUPP) return put;
-  // Devices have no end.
-  struct stat about{};
-  if (::fstat(descriptor, &about) != 0) return -1;
-  return ::pwrite(descriptor, part.iov_base, part.iov_len, about.st_size);
-}
-
-}  // namespace
-
 void write_fully(int descriptor, const std::string& path, std::span<const std::byte> all,
                  std::int64_t offset) {
   std::size_t done = 0;
   while (done < all.size()) {
-    const iovec part{const_cast<std::byte*>(all.data()) + done,
-                     std::min(all.size() - done, most_at_once)};
-    const ssize_t put = offset < 0 ? put_at_end(descriptor, part)
-                                   : ::pwrite(descriptor, part.iov_base, part.iov_len,
-                                              offset + static_cast<std::int64_t>(done));
+    const ssize_t put =
+        files::write(descriptor, all.subspan(done, std::min(all.size() - done, most_at_once)),
+                     offset < 0 ? offset : offset + static_cast<std::int64_t>(done));
     if (put >= 0) {
       done += static_cast<std::size_t>(put);
     } else if (errno != EINTR) {
@@ -162,26 +142,10 @@ void write_fully(int descriptor, const std::string& path, std::span<const std::b
 
 // --- replacing --------------------------------------------------------------------------------------------------------
 
-std::string random_letters() {
-  static constexpr char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-  unsigned char noise[10];
-  if (::getrandom(noise, sizeof noise, 0) != static_cast<ssize_t>(sizeof noise))
-    throw std::system_error(errno, std::generic_category(), "random numbers of the system");
-  std::string made;
-  for (const unsigned char each : noise) made += letters[each % (sizeof letters - 1)];
-  return made;
-}
-
 std::string directory_of(const std::string& path) {
   const std::size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string followed(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
-                                                         &std::free);
-  return real != nullptr ? std::string(real.get()) : path;
 }
 
 namespace {
@@ -195,9 +159,8 @@ class newcomer {
     const std::string name =
         (slash == std::string::npos ? beside : beside.substr(slash + 1)).substr(0, longest);
     for (int tries = 0; !opened_; ++tries) {
-      path_ = directory_of(beside) + "/." + name + "." + random_letters();
-      opened_ =
-          descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, permissions));
+      path_ = directory_of(beside) + "/." + name + "." + files::random_letters();
+      opened_ = descriptor(files::open(path_, O_WRONLY | O_CREAT | O_EXCL, permissions));
       if (!opened_ && (errno != EEXIST || tries == 100)) {
         const int error = errno;
         path_.clear();
@@ -206,14 +169,14 @@ class newcomer {
     }
   }
   ~newcomer() {
-    if (!path_.empty()) ::unlink(path_.c_str());
+    if (!path_.empty()) files::remove(path_);
   }
   newcomer(const newcomer&) = delete;
   newcomer& operator=(const newcomer&) = delete;
 
   int native() const noexcept { return opened_.get(); }
   const std::string& path() const noexcept { return path_; }
-  int close() noexcept { return ::close(opened_.release()); }
+  int close() noexcept { return files::close(opened_.release()); }
   void has_moved() noexcept { path_.clear(); }
 
  private:
@@ -222,10 +185,10 @@ class newcomer {
 };
 
 void sync_directory(const std::string& path) {
-  const descriptor opened(::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const descriptor opened(files::open(directory_of(path), O_RDONLY | O_DIRECTORY));
   // A directory that may not be read cannot be flushed, nor one of some file systems.
   if (!opened) return;
-  if (::fsync(opened.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
+  if (files::flush(opened.get()) != 0 && errno != EINVAL && errno != ENOTSUP)
     throw_file_error(errno, "replaced, but the flush of its directory failed:", path);
 }
 
@@ -234,30 +197,26 @@ void sync_directory(const std::string& path) {
 void write_atomically(const std::string& given, std::span<const std::byte> content,
                       const file_job& job) {
   expect_path("replacing", given);
-  const std::string path = followed(given);
+  const std::string path = files::followed(given);
   struct stat before{};
-  const bool is_new = ::stat(path.c_str(), &before) != 0;
+  const bool is_new = files::look(path, before) != 0;
   if (is_new && errno != ENOENT) throw_file_error(errno, "replacing", given);
   if (!is_new && S_ISDIR(before.st_mode)) throw_file_error(EISDIR, "replacing", given);
   if (!is_new && !S_ISREG(before.st_mode))
     throw std::system_error(std::make_error_code(std::errc::invalid_argument),
                             "replacing '" + given + "', which is a device or pipe and no file");
   newcomer made(path, is_new ? 0666 : 0600);
-  if (!is_new) {
-    // The owner only where that is allowed; it takes bits of the mode away, so the mode comes last.
-    static_cast<void>(::fchown(made.native(), before.st_uid, before.st_gid) == 0 ||
-                      ::fchown(made.native(), static_cast<uid_t>(-1), before.st_gid) == 0);
-    if (::fchmod(made.native(), before.st_mode & 07777) != 0)
-      throw_file_error(errno, "replacing", given);
-  }
+  if (!is_new && files::take_over_rights(made.native(), before) != 0)
+    throw_file_error(errno, "replacing", given);
   for (std::size_t done = 0; done < content.size() && !job.stopped(); done += most_at_once) {
     write_fully(made.native(), made.path(),
                 content.subspan(done, std::min(most_at_once, content.size() - done)),
                 static_cast<std::int64_t>(done));
   }
   if (job.stopped()) return;
-  if (::fsync(made.native()) != 0 || made.close() != 0) throw_file_error(errno, "replacing", given);
-  if (::rename(made.path().c_str(), path.c_str()) != 0) throw_file_error(errno, "replacing", given);
+  if (files::flush(made.native()) != 0 || made.close() != 0)
+    throw_file_error(errno, "replacing", given);
+  if (files::rename(made.path(), path) != 0) throw_file_error(errno, "replacing", given);
   made.has_moved();
   sync_directory(path);
 }

@@ -46,10 +46,6 @@ void write_fully(int descriptor, const std::string& path, std::span<const std::b
 void write_atomically(const std::string& path, std::span<const std::byte> content,
                       const file_job& job);
 
-/// The path with its symbolic links followed, as far as it exists.
-std::string followed(const std::string& path);
 std::string directory_of(const std::string& path);
-/// Ten letters that nobody guesses.
-std::string random_letters();
 
 }  // namespace troupe::io::internal

@@ -1,5 +1,6 @@
 #include <troupe/io/internal/file_calls.hpp>
 #include <troupe/io/internal/file_changes.hpp>
+#include <troupe/io/internal/simulated_files.hpp>
 
 #include <troupe/runtime/cancel_scope.hpp>
 #include <troupe/runtime/sleep.hpp>
@@ -16,7 +17,7 @@ namespace troupe::io::internal {
 file_changes::file_changes(std::string path, duration interval)
     : path_(std::move(path)),
       interval_(interval),
-      inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
+      inotify_(simulated_disk() != nullptr ? -1 : ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
   if (inotify_.get() >= 0) watch_.emplace(inotify_.get());
 }
 

@@ -1,8 +1,7 @@
 #include <troupe/io/internal/file_core.hpp>
+#include <troupe/io/internal/files.hpp>
 
 #include <troupe/runtime/errors.hpp>
-
-#include <unistd.h>
 
 #include <cerrno>
 #include <exception>
@@ -17,7 +16,7 @@ class core_closing final : public file_job {
 
  private:
   void perform() noexcept override {
-    if (::close(core_->descriptor_) != 0) error_ = errno;
+    if (files::close(core_->descriptor_) != 0) error_ = errno;
   }
   void came_home() noexcept override { core_->has_closed(error_); }
 
@@ -27,7 +26,7 @@ class core_closing final : public file_job {
 
 file_core::~file_core() {
   // Its loop has gone, or could not do it.
-  if (descriptor_ >= 0 && !close_begun_) ::close(descriptor_);
+  if (descriptor_ >= 0 && !close_begun_) files::close(descriptor_);
 }
 
 void file_core::expect_usable(const char* doing) const {
@@ -64,7 +63,7 @@ void file_core::close_if_unused() noexcept {
     closing->start();
   } catch (const std::exception&) {  // no thread: there is no other way then
     closing->release();
-    has_closed(::close(descriptor_) == 0 ? 0 : errno);
+    has_closed(files::close(descriptor_) == 0 ? 0 : errno);
   }
 }
 

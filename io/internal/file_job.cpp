@@ -1,10 +1,11 @@
 #include <troupe/io/internal/file_core.hpp>
 #include <troupe/io/internal/file_job.hpp>
+#include <troupe/io/internal/files.hpp>
+#include <troupe/io/internal/simulated_files.hpp>
 
 #include <troupe/runtime/errors.hpp>
+#include <troupe/runtime/internal/simulator.hpp>
 #include <troupe/runtime/task.hpp>
-
-#include <unistd.h>
 
 namespace troupe::io::internal {
 
@@ -46,13 +47,24 @@ void file_job::start() {
   ledger.retain();
   ledger_ = &ledger;
   if (home_->is_virtual()) {
-    // The time of tests knows nothing of other threads.
-    static_cast<work&>(*this).run = &file_job::run_here;
-    home_->push(*this);
+    start_here();
   } else {
     ledger.threads.submit(*this);
   }
   ++ledger.under_way;
+}
+
+/// The time of tests knows nothing of other threads.
+void file_job::start_here() {
+  simulated_files* const disk = simulated_disk();
+  if (disk == nullptr && troupe::internal::current_simulator() != nullptr)
+    throw invalid_state(
+        "a simulation has no files, for those of the system would be others in the next run: give "
+        "it a disk (troupe::testing::disk)");
+  static_cast<work&>(*this).run = &file_job::run_here;
+  const duration latency = disk != nullptr ? disk->latency() : duration::zero();
+  if (latency == duration::zero()) return home_->push(*this);
+  static_cast<void>(home_->call_later(latency, [this] { run_here(*this); }));
 }
 
 void file_job::abandon() noexcept {
@@ -113,6 +125,6 @@ bool file_wait::cancel() noexcept {
 
 bool may_do_aside() noexcept { return loop::current() != nullptr && !loop::current()->closed(); }
 
-void close_now(int descriptor) noexcept { ::close(descriptor); }
+void close_now(int descriptor) noexcept { files::close(descriptor); }
 
 }  // namespace troupe::io::internal

@@ -95,6 +95,7 @@ class file_job : public work,
   static void run_on_thread(troupe::internal::thread_job& job) noexcept;
   static void arrive(work& item) noexcept;
   static void run_here(work& item) noexcept;
+  void start_here();
 
   loop* home_ = nullptr;
   file_ledger* ledger_ = nullptr;

@@ -1,3 +1,5 @@
+#include <troupe/io/internal/files.hpp>
+#include <troupe/io/internal/simulated_files.hpp>
 #include <troupe/io/internal/simulated_sockets.hpp>
 #include <troupe/io/internal/sockets.hpp>
 #include <troupe/runtime/internal/simulator.hpp>
@@ -34,6 +36,7 @@ auto with(Call call) noexcept -> decltype(call(std::declval<simulated_sockets&>(
 }  // namespace
 
 int close(int socket) noexcept {
+  if (socket >= simulated_files::first_number) return files::close(socket);
   return with([&](simulated_sockets& all) { return all.close(socket); });
 }
 int bind(int socket, const sockaddr* where, socklen_t size) noexcept {

@@ -29,20 +29,35 @@ class launch {
   duration grace() const noexcept { return grace_; }
   const stream_options& streams() const noexcept { return streams_; }
 
- private:
-  friend class spawning;
+  // For who starts it in a simulation.
   struct way {  ///< of a standard stream
     stdio::to kind;
     int native;
     std::string path;
   };
+  const std::array<way, 3>& ways() const noexcept { return ways_; }
+  /// The first is the program.
+  const std::vector<std::string>& arguments() const noexcept { return arguments_; }
+  /// Where the program is looked for, in order.
+  const std::vector<std::string>& candidates() const noexcept { return candidates_; }
+  const std::string& cwd() const noexcept { return cwd_; }
+  /// Whether it gets what its parent has in its environment, besides `added_environment`.
+  bool inherits_environment() const noexcept { return inherits_environment_; }
+  /// Its own settings; all of them, unless it inherits others.
+  const std::vector<std::string>& added_environment() const noexcept { return added_; }
+  bool passes_descriptors() const noexcept { return !pass_.empty(); }
+
+ private:
+  friend class spawning;
   void set_environment(const process_options& options);
   void find_candidates();
 
   std::string program_;
   std::vector<std::string> arguments_;
   bool own_environment_ = false;
+  bool inherits_environment_ = true;
   std::vector<std::string> environment_;
+  std::vector<std::string> added_;
   std::vector<std::string> candidates_;  ///< paths to try, in order
   std::string cwd_;
   std::array<way, 3> ways_;

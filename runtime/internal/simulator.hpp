@@ -3,8 +3,10 @@
 #include <troupe/runtime/internal/outside.hpp>
 #include <troupe/runtime/loop.hpp>
 
+#include <atomic>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace troupe::internal {
 
@@ -28,20 +30,52 @@ class simulator {
   virtual void touch(const work& actor) noexcept = 0;
   /// The work whose step runs; null between steps.
   virtual const work* stepped() const noexcept = 0;
+  /// A runtime in it is shut down from now on, until its loops have closed: nobody takes what `run` would throw.
+  void shuts_down() noexcept { shutting_down_ = true; }
+  /// Something was posted to one of its loops. Threads: any.
+  void posted() noexcept;
+  /// The scenario has met something that is not simulated, and so is not the same in the next run: `what`, a literal. The first of these ends it.
+  /// Threads: any.
+  void met(const char* what) noexcept {
+    const char* none = nullptr;
+    met_.compare_exchange_strong(none, what, std::memory_order_relaxed);
+  }
   /// In the place of the loop's failure handler.
   virtual void report(const failure_report& report) = 0;
 
   /// What its loops may watch, or null.
   internal::outside* outside() const noexcept { return outside_.get(); }
 
+  /// What else it has in the place of the system's, such as files; null where it has no such thing.
+  template <class Thing>
+  Thing* stand_in() const noexcept {
+    for (const auto& [key, each] : stand_ins_)
+      if (key == &stand_in_key<Thing>) return static_cast<Thing*>(each.get());
+    return nullptr;
+  }
+  /// Pre: it has none.
+  template <class Thing>
+  void set_stand_in(std::shared_ptr<Thing> given) {
+    stand_ins_.emplace_back(&stand_in_key<Thing>, std::move(given));
+  }
+
  protected:
   ~simulator() = default;
   void set_outside(std::shared_ptr<internal::outside> given) noexcept {
     outside_ = std::move(given);
   }
+  bool shutting_down() const noexcept { return shutting_down_; }
+  void has_shut_down() noexcept { shutting_down_ = false; }
+  const char* what_was_met() const noexcept { return met_.load(std::memory_order_relaxed); }
 
  private:
+  template <class Thing>
+  static constexpr char stand_in_key = 0;
+
+  bool shutting_down_ = false;
+  std::atomic<const char*> met_{nullptr};
   std::shared_ptr<internal::outside> outside_;
+  std::vector<std::pair<const void*, std::shared_ptr<void>>> stand_ins_;
 };
 
 /// For which simulator a runtime opens its loops on this thread; null, as nearly always, for none.

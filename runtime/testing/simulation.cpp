@@ -50,11 +50,15 @@ void simulation::expect_failures(std::function<bool(const failure_report&)> belo
   core_->expect_failures(std::move(belongs));
 }
 void simulation::on_opened(callable<void(loop&)> told) { core_->on_opened(std::move(told)); }
+void simulation::spare_tasks(callable<bool(task_base&)> belongs) {
+  core_->spare_tasks(std::move(belongs));
+}
 void simulation::set_outside(std::shared_ptr<internal::outside> given) {
   if (core_->outside() != nullptr)
     throw invalid_state("a simulation has one outside, and no other");
   core_->set_outside(std::move(given));
 }
+internal::simulator& simulation::seen_by_loops() const noexcept { return *core_; }
 std::size_t simulation::choose(std::size_t count, choice::kind what) {
   return core_->choose(count, what);
 }

@@ -17,7 +17,8 @@
 
 namespace troupe::internal {
 class outside;
-}
+class simulator;
+}  // namespace troupe::internal
 
 namespace troupe::testing {
 
@@ -28,6 +29,12 @@ struct leak_error : std::runtime_error {
 
 /// A scenario goes on and on: it has taken more steps than it may.
 struct livelock_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A scenario has met something that a simulation does not have: it read the real clock, blocked its thread, or had another one act on its
+/// loops. Such a run is not the same again.
+struct not_simulated : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -128,8 +135,12 @@ class simulation {
   void touch(std::uint64_t object, bool changes);
   /// Has `told` called for each loop that is opened, before it runs.
   void on_opened(callable<void(loop&)> told);
+  /// Has `belongs` asked of each task that is left when a scenario has ended: to something that may go on until the runtime ends it.
+  void spare_tasks(callable<bool(task_base&)> belongs);
   /// Gives it what its loops may watch; the kit's network does. Errors: `invalid_state` when it has one.
   void set_outside(std::shared_ptr<troupe::internal::outside> given);
+  /// As which the loops see it: for the rest of the kit.
+  troupe::internal::simulator& seen_by_loops() const noexcept;
 
   time_point time() const noexcept;
   std::size_t steps() const noexcept;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <troupe/runtime/fields.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <iterator>
@@ -16,6 +18,10 @@ template <class T>
 std::string text_of(const T& value);
 
 namespace internal {
+
+using troupe::internal::field_count;
+using troupe::internal::most_fields;
+using troupe::internal::with_fields;
 
 /// "write" of "(anonymous namespace)::write".
 template <class T>
@@ -51,52 +57,6 @@ concept listed = requires(const T& value) {
 template <class T>
 concept tuple_like = requires { std::tuple_size<T>::value; };
 
-// How many fields a struct has, which is asked by initializing it: `{}` is for any field, and for a whole array.
-struct anything {
-  template <class U>
-  operator U() const noexcept;  // NOLINT(*-explicit-*): that is what it is for
-};
-template <class T>
-struct base_of {
-  template <class U>
-    requires(std::is_base_of_v<U, T> && !std::is_same_v<U, T>)
-  operator U() const noexcept;  // NOLINT(*-explicit-*)
-};
-template <class T, class... Fields>
-concept made_of = requires { T{std::declval<Fields>()...}; };
-template <class T>
-concept has_1 = requires { T{{}}; };
-template <class T>
-concept has_2 = requires { T{{}, {}}; };
-template <class T>
-concept has_3 = requires { T{{}, {}, {}}; };
-template <class T>
-concept has_4 = requires { T{{}, {}, {}, {}}; };
-template <class T>
-concept has_5 = requires { T{{}, {}, {}, {}, {}}; };
-
-inline constexpr std::size_t unknown_fields = 5;
-
-/// 0 to 4, or `unknown_fields` when it has more, or bases, or fields that are not to be asked so.
-template <class T>
-consteval std::size_t fields() {
-  if constexpr (!std::is_aggregate_v<T> || std::is_union_v<T> || made_of<T, base_of<T>>) {
-    return unknown_fields;
-  } else if constexpr (has_5<T>) {
-    return unknown_fields;
-  } else if constexpr (has_4<T>) {
-    return requires { T{{}, {}, {}, {}, anything{}}; } ? unknown_fields : 4;
-  } else if constexpr (has_3<T>) {
-    return requires { T{{}, {}, {}, anything{}}; } ? unknown_fields : 3;
-  } else if constexpr (has_2<T>) {
-    return requires { T{{}, {}, anything{}}; } ? unknown_fields : 2;
-  } else if constexpr (has_1<T>) {
-    return requires { T{{}, anything{}}; } ? unknown_fields : 1;
-  } else {
-    return std::is_empty_v<T> ? 0 : unknown_fields;
-  }
-}
-
 template <class... Fields>
 std::string fields_text(const Fields&... all) {
   std::string text;
@@ -106,28 +66,19 @@ std::string fields_text(const Fields&... all) {
 
 template <class T>
 std::string struct_text(const T& value) {
-  constexpr std::size_t count = fields<T>();
-  if constexpr (count == 1) {
-    const auto& [a] = value;
-    return short_name<T>() + fields_text(a);
-  } else if constexpr (count == 2) {
-    const auto& [a, b] = value;
-    return short_name<T>() + fields_text(a, b);
-  } else if constexpr (count == 3) {
-    const auto& [a, b, c] = value;
-    return short_name<T>() + fields_text(a, b, c);
-  } else if constexpr (count == 4) {
-    const auto& [a, b, c, d] = value;
-    return short_name<T>() + fields_text(a, b, c, d);
-  } else {
+  constexpr std::size_t count = field_count<T>();
+  if constexpr (count == 0 || count > most_fields) {
     return short_name<T>();
+  } else {
+    return with_fields<count>(
+        value, [](const auto&... all) { return short_name<T>() + fields_text(all...); });
   }
 }
 
 }  // namespace internal
 
 /// A value as a reader of a failed test is to see it: by the `to_string` or the `<<` of its type, if it has one; numbers, strings, optional
-/// values, containers and tuples by what they hold; a plain struct of up to four fields as `write{3, "x"}`; any other type by its name.
+/// values, containers and tuples by what they hold; a plain struct as `write{3, "x"}`; any other type by its name.
 /// Addresses are not shown, for they differ from run to run.
 template <class T>
 std::string text_of(const T& value) {

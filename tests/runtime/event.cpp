@@ -46,7 +46,7 @@ TROUPE_PROGRAM_TEST_CASE("a wait for an event that is set does not suspend", "[e
     co_await happened.wait();
     co_await happened.wait();
     CHECK_FALSE(suspended);
-    co_await sleep(0s);
+    co_await sleep(1ms);
   };
   testing::run(body());
 }
@@ -128,7 +128,7 @@ TROUPE_PROGRAM_TEST_CASE("an event may go as soon as it is set") {
     auto happened = std::make_unique<event>();
     journal log;
     const auto waiting = create_task(await_event(*happened, log, "1"));
-    co_await sleep(0s);
+    co_await sleep(1ms);
     happened->set();
     happened.reset();
     co_await waiting;

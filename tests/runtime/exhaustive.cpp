@@ -100,6 +100,10 @@ TEST_CASE("an exhaustive search makes each trace of the classic programs once") 
   CHECK(orders_of(readers_and_a_writer, 2) == 4);
   CHECK(orders_of(readers_and_a_writer, 8) == 256);
   CHECK(orders_of(last_zero, 5) == 64);
+}
+/// Seconds: for who has changed something here. `test-runtime "[long]"`
+TEST_CASE("an exhaustive search makes each trace of the largest classic program once",
+          "[.][long]") {
   CHECK(orders_of(last_zero, 10) == 3328);
 }
 

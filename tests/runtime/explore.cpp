@@ -367,3 +367,28 @@ TEST_CASE("a failure is not simplified into another") {
   }
   CHECK(rare);
 }
+
+TEST_CASE("a task that fails when its program has ended is a failure of the scenario") {
+  const auto scenario = [] {
+    struct parts {
+      static coro<> fails_later(int turns) {
+        for (int each = 0; each < turns; ++each) co_await sleep(0s);
+        throw std::runtime_error("too late");
+      }
+      static coro<> body() {
+        for (int turns = 0; turns < 5; ++turns) create_task(fails_later(turns));
+        co_return;
+      }
+    };
+    troupe::run(parts::body());
+  };
+  for (const std::size_t loops : {1, 2}) {
+    try {
+      explore({.schedules = 200, .threads = loops}, scenario);
+      FAIL("it was not found");
+    } catch (const schedule_failed& found) {
+      std::filesystem::remove(found.about().file);
+      CHECK_THAT(found.what(), Catch::Contains("too late"));
+    }
+  }
+}

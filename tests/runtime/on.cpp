@@ -52,7 +52,7 @@ TROUPE_PROGRAM_TEST_CASE("a move to the loop where the task is does nothing") {
     loop::current()->call_soon([&] { ran = true; });
     co_await on(*loop::current());
     const bool suspended = ran;
-    co_await sleep(0s);
+    co_await sleep(1ms);
     co_return suspended;
   };
   CHECK_FALSE(testing::run(body()));

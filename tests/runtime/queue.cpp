@@ -112,7 +112,7 @@ TROUPE_PROGRAM_TEST_CASE("a queue of size zero or less takes any number", "[queu
       loop::current()->call_soon([&] { other_ran = true; });
       for (int item = 0; item < 1000; ++item) co_await unbounded.put(item);
       const bool suspended = other_ran;
-      co_await sleep(0s);
+      co_await sleep(1ms);
       co_return suspended;
     };
     CHECK_FALSE(testing::run(body()));

@@ -91,7 +91,7 @@ TROUPE_PROGRAM_TEST_CASE("a shield of what is done does not suspend", "[shield-0
     const int value = co_await shield(future);
     CHECK(value == 42);
     CHECK_FALSE(called);
-    co_await sleep(0s);
+    co_await sleep(1ms);
   };
   testing::run(body());
 }

@@ -14,7 +14,7 @@ using namespace troupe::testing;
 namespace {
 
 /// The port in the first line of it.
-coro<io::endpoint> address_of(program& server) {
+coro<io::endpoint> address_of(real_program& server) {
   co_await server.until("\n");
   const std::string intro = "serving on ";
   INFO(server.said());
@@ -23,7 +23,7 @@ coro<io::endpoint> address_of(program& server) {
       server.said().substr(intro.size(), server.said().find('\n') - intro.size()));
 }
 
-program job_server() { return program({TROUPE_EXAMPLES "/job_server", "--serve", "0"}); }
+real_program job_server() { return real_program({TROUPE_EXAMPLES "/job_server", "--serve", "0"}); }
 
 }  // namespace
 
@@ -31,7 +31,7 @@ TEST_CASE(
     "the job server ends at a signal when the jobs at hand are done, and keeps no idle client") {
   const int signal = GENERATE(SIGTERM, SIGINT);
   auto body = [signal]() -> coro<> {
-    program server = job_server();
+    real_program server = job_server();
     const io::endpoint where = co_await address_of(server);
     io::stream idle = co_await io::open_connection(where);
     idle.write("0\n");
@@ -54,7 +54,7 @@ TEST_CASE(
 
 TEST_CASE("a second signal cuts off the job server's clients and leaves no child") {
   auto body = []() -> coro<> {
-    program server = job_server();
+    real_program server = job_server();
     const io::endpoint where = co_await address_of(server);
     io::stream busy = co_await io::open_connection(where);
     busy.write("1000\n");

@@ -40,11 +40,11 @@ inline bool lacks(const std::string& name) {
 }
 
 /// A program with its input and output in our hands. Killed and reaped when this goes.
-class program {
+class real_program {
  public:
   /// Where its standard error goes.
   enum class errors { as_ours, to_output };
-  explicit program(std::vector<std::string> command, errors told = errors::as_ours) {
+  explicit real_program(std::vector<std::string> command, errors told = errors::as_ours) {
     int to[2];
     int from[2];
     REQUIRE(::pipe2(to, O_CLOEXEC) == 0);
@@ -67,13 +67,13 @@ class program {
     from_ = io::descriptor(from[0]);
     REQUIRE(::fcntl(from_.get(), F_SETFL, O_NONBLOCK) == 0);
   }
-  ~program() {
+  ~real_program() {
     if (id_ <= 0) return;
     ::kill(id_, SIGKILL);
     ::waitpid(id_, nullptr, 0);
   }
-  program(const program&) = delete;
-  program& operator=(const program&) = delete;
+  real_program(const real_program&) = delete;
+  real_program& operator=(const real_program&) = delete;
 
   void say(std::string_view text) {
     REQUIRE(::write(to_.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));

@@ -5,6 +5,7 @@
 #include <troupe/io/open_connection.hpp>
 
 #include "io/stream_contract.hpp"
+#include "scenarios/support.hpp"
 
 #include <sys/socket.h>
 
@@ -21,6 +22,10 @@ inline coro<ends> over_tcp(io::stream_options options) {
   // It is in the backlog now.
   io::descriptor accepted(::accept4(waiting.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!accepted) throw std::runtime_error("nobody was there to accept");
+  // What the system holds on the way is a matter of its settings, tens of megabytes on some machines. Here it is little, so that a writer
+  // has to wait.
+  for (const int end : {client.native(), accepted.get()})
+    for (const int buffer : {SO_SNDBUF, SO_RCVBUF}) set_buffer(end, buffer, 64 << 10);
   co_return ends(std::move(client),
                  io::make_stream(io::socket(std::move(accepted), there), options));
 }

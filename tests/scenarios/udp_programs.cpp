@@ -14,7 +14,7 @@ using namespace troupe::testing;
 namespace {
 
 /// Takes a datagram from a program and answers it.
-coro<> hold_conversation(io::udp_socket& socket, program& other) {
+coro<> hold_conversation(io::udp_socket& socket, real_program& other) {
   other.say("hello\n");
   const io::datagram got = co_await socket.receive();
   CHECK(got.content.text() == "hello\n");
@@ -29,7 +29,7 @@ TEST_CASE("nc talks to a UDP socket") {
   if (lacks("nc")) return;
   auto body = []() -> coro<> {
     io::udp_socket socket(io::endpoint::loopback(0));
-    program other({"nc", "-u", "127.0.0.1", std::to_string(socket.local().port())});
+    real_program other({"nc", "-u", "127.0.0.1", std::to_string(socket.local().port())});
     co_await hold_conversation(socket, other);
   };
   run_scenario(body());
@@ -39,7 +39,7 @@ TEST_CASE("socat talks to a UDP socket") {
   if (lacks("socat")) return;
   auto body = []() -> coro<> {
     io::udp_socket socket(io::endpoint::loopback(0));
-    program other({"socat", "-", "UDP4:127.0.0.1:" + std::to_string(socket.local().port())});
+    real_program other({"socat", "-", "UDP4:127.0.0.1:" + std::to_string(socket.local().port())});
     co_await hold_conversation(socket, other);
   };
   run_scenario(body());
@@ -48,7 +48,7 @@ TEST_CASE("socat talks to a UDP socket") {
 TEST_CASE("an echo server in Python's asyncio answers a UDP socket") {
   if (lacks("python3")) return;
   auto body = []() -> coro<> {
-    program server(
+    real_program server(
         {"python3", "-c",
          "import asyncio\n"
          "class Echo(asyncio.DatagramProtocol):\n"
@@ -76,13 +76,13 @@ TEST_CASE("an echo server in Python's asyncio answers a UDP socket") {
 
 TEST_CASE("udp_ping as a server answers udp_ping as a client, and ends when it is interrupted") {
   auto body = []() -> coro<> {
-    program server({TROUPE_EXAMPLES "/udp_ping", "server", "localhost:0"});
+    real_program server({TROUPE_EXAMPLES "/udp_ping", "server", "localhost:0"});
     co_await server.until("\n");
     const std::string intro = "answering on ";
     REQUIRE(server.said().find(intro) == 0);
     const std::string where =
         server.said().substr(intro.size(), server.said().size() - intro.size() - 1);
-    program client({TROUPE_EXAMPLES "/udp_ping", "client", where});
+    real_program client({TROUPE_EXAMPLES "/udp_ping", "client", where});
     co_await client.until("us\n");
     CHECK(client.said().find("50 datagrams sent to " + where) == 0);
     CHECK(client.said().find("round trip min/avg/max") != std::string::npos);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <troupe/io/internal/simulated_sockets.hpp>
-#include <troupe/io/testing/internal/network_story.hpp>
+#include <troupe/io/testing/internal/outside_story.hpp>
 #include <troupe/io/testing/internal/virtual_socket.hpp>
 #include <troupe/io/testing/network.hpp>
 
@@ -186,7 +186,7 @@ class simulated_network final : public io::internal::simulated_sockets {
 
   simulation& world_;
   network_options options_;
-  network_story* story_ = network_story::current();
+  outside_story* story_ = outside_story::current();
   std::uint64_t object_;
   std::vector<std::unique_ptr<virtual_socket>> sockets_;  ///< by number; closed ones are null
   std::vector<int> stirred_;

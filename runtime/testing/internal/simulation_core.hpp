@@ -68,14 +68,25 @@ class simulation::core final : public internal::simulator {
   /// From now on that log takes all failures; null: it does no more. Returns the one before.
   failure_log* take_failures(failure_log* log) noexcept { return std::exchange(log_, log); }
   void on_opened(callable<void(loop&)> told) { on_opened_ = std::move(told); }
+  void spare_tasks(callable<bool(task_base&)> belongs) { spared_.push_back(std::move(belongs)); }
   using internal::simulator::set_outside;
 
  private:
   static constexpr int lags_in_all = 100;
 
+  /// The turn in which the timers of a loop that are due are fired.
+  struct timer_turn final : work {
+    explicit timer_turn(internal::simulated_loop& on) noexcept
+        : work(&timer_turn::take), steps(on) {}
+    static void take(work& item) noexcept;
+    internal::simulated_loop& steps;
+    bool queued = false;
+    std::uint32_t who = 0;
+  };
   struct member {
-    member(loop& home, std::size_t senders) : steps(home), posts(senders) {}
+    member(loop& home, std::size_t senders) : steps(home), timers(steps), posts(senders) {}
     internal::simulated_loop steps;
+    timer_turn timers;
     internal::simulated_works::line calls;              ///< of this loop, in their order
     std::deque<internal::simulated_works::line> posts;  ///< to it, by the loop they come from
   };
@@ -108,6 +119,7 @@ class simulation::core final : public internal::simulator {
   void take_in(std::size_t ran);
   void take_in_outside();
   void take_ready(std::size_t index);
+  void take_timers(std::size_t index);
   void put_back();
   std::uint32_t number_of(work& item);
   std::size_t ask(const choice& open);
@@ -147,6 +159,7 @@ class simulation::core final : public internal::simulator {
   std::vector<callable<void()>> invariants_;
   std::vector<callable<void()>> acts_;
   std::vector<std::function<bool(const failure_report&)>> belonging_;
+  std::vector<callable<bool(task_base&)>> spared_;
   std::vector<failure_report> failures_;
   callable<void(loop&)> on_opened_;
   bool settling_ = false;  ///< time stands still, until nothing is ready

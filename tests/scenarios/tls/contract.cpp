@@ -25,8 +25,7 @@ coro<ends> over_tls(io::stream_options options) {
 }  // namespace
 
 TEST_CASE("the contract of streams holds over TLS over TCP") {
-  // In records of their own the system holds more on the way.
-  testing::run_scenario(contract(over_tls, {.much = 16'000'000}));
+  testing::run_scenario(contract(over_tls));
 }
 
 TEST_CASE("a TLS client over TCP that sends much, reads nothing and closes loses nothing") {

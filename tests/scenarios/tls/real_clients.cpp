@@ -26,8 +26,8 @@ struct files {
 };
 
 /// Its errors are among what it says.
-program start(std::vector<std::string> command) {
-  return program(std::move(command), program::errors::to_output);
+real_program start(std::vector<std::string> command) {
+  return real_program(std::move(command), real_program::errors::to_output);
 }
 
 /// A port of ours to which one client comes.
@@ -84,7 +84,7 @@ TEST_CASE("openssl s_client speaks with our TLS server") {
       const files with;
       port at;
       auto serving = create_task(echo_lines(at));
-      program client =
+      real_program client =
           start({"openssl", "s_client", "-connect", "127.0.0.1:" + at.number(), "-CAfile",
                  with.authority, "-servername", "localhost", "-verify_hostname", "localhost",
                  "-verify_return_error", "-quiet", "-no_ign_eof", version});
@@ -107,7 +107,7 @@ TEST_CASE("our TLS client speaks with openssl s_server") {
   struct scene {
     static coro<> run(std::string version) {
       const files with;
-      program server =
+      real_program server =
           start({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", with.certificate, "-key",
                  with.key, "-rev", "-naccept", "1", version});
       co_await server.until("ACCEPT 127.0.0.1:");
@@ -152,7 +152,7 @@ TEST_CASE("curl reads from our TLS server, and refuses it without the authority"
       const std::size_t size = 2'000'000;
       auto serving = create_task(answer(at, size));
       const std::string url = "https://localhost:" + at.number() + "/large";
-      program client =
+      real_program client =
           start({"curl", "-sS", "--noproxy", "*", "--http1.1", "--cacert", with.authority,
                  "--resolve", "localhost:" + at.number() + ":127.0.0.1", url});
       int status = co_await client.status();
@@ -161,8 +161,8 @@ TEST_CASE("curl reads from our TLS server, and refuses it without the authority"
       co_await serving;
 
       auto refused = create_task(tls::ending_of(accept_over_tls(at)));
-      program distrustful = start({"curl", "-sS", "--noproxy", "*", "--resolve",
-                                   "localhost:" + at.number() + ":127.0.0.1", url});
+      real_program distrustful = start({"curl", "-sS", "--noproxy", "*", "--resolve",
+                                        "localhost:" + at.number() + ":127.0.0.1", url});
       status = co_await distrustful.status();
       CHECK(status == 60);
       const tls::ending end = co_await refused;
@@ -179,7 +179,7 @@ TEST_CASE("Python's asyncio speaks TLS with our server and with our client") {
       const files with;
       port at;
       auto serving = create_task(echo_lines(at));
-      program client = start({"python3", "-c", R"(
+      real_program client = start({"python3", "-c", R"(
 import asyncio, ssl, sys
 async def main(port, authority):
     context = ssl.create_default_context(cafile=authority)
@@ -193,7 +193,7 @@ async def main(port, authority):
     print('all is well')
 asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
 )",
-                              at.number(), with.authority});
+                                   at.number(), with.authority});
       const int status = co_await client.status();
       INFO(client.said());
       CHECK(status == 0);
@@ -202,7 +202,7 @@ asyncio.run(main(int(sys.argv[1]), sys.argv[2]))
     }
     static coro<> with_our_client() {
       const files with;
-      program server = start({"python3", "-c", R"(
+      real_program server = start({"python3", "-c", R"(
 import asyncio, ssl, sys
 async def main(certificate, key):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -219,7 +219,7 @@ async def main(certificate, key):
     await over.wait()
 asyncio.run(main(sys.argv[1], sys.argv[2]))
 )",
-                              with.certificate, with.key});
+                                   with.certificate, with.key});
       co_await server.until("\n");
       const io::endpoint there = io::endpoint::loopback(number_after(server.said(), "port "));
       auto connecting = io::connect_tls(there, "localhost", tls::client_context());

@@ -1,4 +1,4 @@
-#include <troupe/io/testing/internal/network_story.hpp>
+#include <troupe/io/testing/internal/outside_story.hpp>
 
 #include <troupe/runtime/testing/clock_text.hpp>
 
@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t most_shown = 40;  // of what is sent
 constexpr std::size_t ends_width = 32;
 
-thread_local network_story* here = nullptr;
+thread_local outside_story* here = nullptr;
 
 std::string shown(std::string_view content) {
   std::string made = "'";
@@ -27,23 +27,24 @@ std::string shown(std::string_view content) {
   return made + "'... " + std::to_string(content.size()) + " bytes";
 }
 
-std::unique_ptr<witness> make() { return std::make_unique<network_story>(); }
+std::unique_ptr<witness> make() { return std::make_unique<outside_story>(); }
 
 [[maybe_unused]] const bool added = add_witness(&make);
 
 }  // namespace
 
-network_story::network_story() noexcept { here = this; }
-network_story::~network_story() { here = nullptr; }
-network_story* network_story::current() noexcept { return here; }
+outside_story::outside_story() noexcept { here = this; }
+outside_story::~outside_story() { here = nullptr; }
+outside_story* outside_story::current() noexcept { return here; }
 
-void network_story::note(time_point when, std::string_view what) {
+void outside_story::note(time_point when, std::string_view what, std::string_view content) {
   if (++lines_ > most_lines) return;
   text_ += lines_ == most_lines ? "..." : " " + clock_text(when) + "     " + std::string(what);
+  if (!content.empty() && lines_ != most_lines) text_ += " " + shown(content);
   text_ += '\n';
 }
 
-void network_story::note(time_point when, const io::endpoint& from, const io::endpoint& to,
+void outside_story::note(time_point when, const io::endpoint& from, const io::endpoint& to,
                          std::string_view what, std::string_view content) {
   std::string line = from.text() + " -> " + to.text();
   line.resize(std::max(line.size(), ends_width), ' ');

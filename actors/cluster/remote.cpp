@@ -1,0 +1,76 @@
+#include <troupe/actors/cluster/internal/peer.hpp>
+#include <troupe/actors/cluster/remote.hpp>
+
+#include <troupe/actors/handler_activity.hpp>
+#include <troupe/runtime/errors.hpp>
+
+#include <utility>
+
+namespace troupe::cluster::internal {
+
+stand_in::stand_in(const remote_target& there, cell& owner, const protocol_table& messages)
+    : there_(there), owner_(owner), messages_(messages) {
+  if (there_.at != nullptr && !there_.at->lost()) {
+    there_.at->add(*this);
+  } else {
+    ended(exit_reason());
+  }
+}
+
+stand_in::~stand_in() {
+  if (there_.at == nullptr) return;
+  there_.at->remove(*this);
+  // It was killed, or could not wait.
+  if (!ended_ && !there_.at->lost() && !owner_.home().shutting_down())
+    there_.at->send_stop(there_.number, true);
+}
+
+/// Ends the wait of a message for room on its way.
+struct stand_in::waiting_end {
+  stand_in& by;
+  envelope& item;
+
+  const envelope* in_hand() const noexcept { return &item; }
+  void succeeded(troupe::internal::outcome<void>&) const noexcept { by.pass_on(item); }
+  void failed(cell& owner, std::exception_ptr error) const noexcept {
+    troupe::internal::fail_handler(owner, item, std::move(error));
+  }
+  void stopped(cell& owner) const noexcept { owner.refuse(item); }
+};
+
+coro<> stand_in::room(std::shared_ptr<peer> at) {
+  while (!at->has_room() && !at->lost()) co_await at->room.wait();
+}
+
+void stand_in::pass_on(envelope& item) noexcept {
+  if (ended_ || there_.at->lost()) return owner_.refuse(item);
+  if (item.reply != nullptr && item.reply->withdrawn()) return item.reply->skip();
+  if (there_.at->has_room()) return there_.at->send(*this, item);
+  troupe::internal::start_activity(owner_, room(there_.at), waiting_end{*this, item}, item.info);
+}
+
+coro<> stand_in::stop() {
+  if (ended_ || there_.at->lost() || owner_.home().shutting_down()) co_return;
+  there_.at->send_stop(there_.number, false);
+  co_await over_.wait();
+}
+
+void stand_in::ended(const exit_reason& why) noexcept {
+  if (std::exchange(ended_, true)) return;
+  over_.set();
+  if (why.what() == exit_reason::kind::crashed) owner_.crashed(why.error());
+  owner_.request_stop_now(why.what());
+}
+
+void put_ref(writer& to, cell* who, const protocol_table& messages) {
+  if (to.context == nullptr)
+    throw invalid_state("a ref can be sent to a node only: it says nothing elsewhere");
+  static_cast<peer*>(to.context)->put_ref(to, who, messages);
+}
+
+cell* get_ref(reader& from, const protocol_table& messages) {
+  if (from.context == nullptr) reader::refuse("a ref that comes from nowhere");
+  return static_cast<peer*>(from.context)->get_ref(from, messages);
+}
+
+}  // namespace troupe::cluster::internal
