@@ -11,8 +11,8 @@
 #include <troupe/runtime/testing/explore.hpp>
 
 #include "support/catch.hpp"
+#include "support/expect.hpp"
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,11 +30,6 @@ void naturally(Scenario scenario, const network_options& how = {}) {
   world.run(scenario(world, net));
 }
 
-/// For scenarios that are explored: a failure is an exception.
-inline void expect(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error(what);
-}
-
 inline cluster::node_options at(std::string name, const char* address,
                                 std::vector<io::endpoint> seeds = {}) {
   cluster::node_options made;
@@ -43,5 +38,14 @@ inline cluster::node_options at(std::string name, const char* address,
   made.seeds = std::move(seeds);
   return made;
 }
+
+/// Two nodes, of which the second looks for the first.
+struct two_nodes {
+  explicit two_nodes(cluster::node_options of_first = at("first", "127.0.0.2"))
+      : first(std::move(of_first)) {}
+
+  cluster::node first;
+  cluster::node second{at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)})};
+};
 
 }  // namespace troupe::testing::clusters

@@ -14,6 +14,13 @@
 
 namespace troupe::cluster {
 
+namespace internal {
+/// Of nodes, and of their addresses.
+inline constexpr std::size_t longest_name = 255;
+/// All that is no message of a program fits into that: names, layouts, errors.
+inline constexpr std::size_t least_longest = std::size_t{1} << 16;
+}  // namespace internal
+
 /// What is behind a `node`.
 class node::core final : public std::enable_shared_from_this<node::core> {
  public:
