@@ -1,15 +1,15 @@
 #include <troupe/actors/cluster/internal/node_core.hpp>
 
 #include <troupe/actors/internal/in_seconds.hpp>
-#include <troupe/io/open_connection.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/timeout.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
-// Connections of a node: how they are looked for and begin, what reads, writes and watches one, and what is told when one is made or lost.
+// Connections of a node: how they begin, what reads, writes and watches one, and what is told when one is made or lost.
 
 namespace troupe::cluster {
 
@@ -22,93 +22,68 @@ namespace {
 constexpr std::uint32_t magic = 0x70757274;  // "trup"
 constexpr std::uint8_t version = 1;
 constexpr std::size_t longest_hello = 4096;
-// Of those that peers have told of: who has a certificate is believed, but not without end.
-constexpr std::size_t most_addresses = 10'000;
+bool is_unspecified(const io::endpoint& at) { return at.raw() == std::array<std::uint8_t, 16>{}; }
 
 }  // namespace
 
-void node::core::look_for(const io::endpoint& there) {
-  const std::string address = there.text();
-  const auto known = looking_.find(address);
-  if (known != looking_.end() && !known->second.done()) return;
-  looking_.insert_or_assign(
-      address, create_task(keep_looking(there), {.name = "node: look for " + address}));
-}
-
-void node::core::heard_of(const node_id& other, const std::string& address) {
-  // Of two nodes the lower one makes the connection.
-  if (!(info_.id < other) || peers.contains(other) || looking_.size() >= most_addresses) return;
-  try {
-    const io::endpoint there = io::endpoint::parse(address);
-    expect_safe(there, "connect to");
-    look_for(there);
-  } catch (const std::exception&) {  // of a family that is not known here
-  }
-}
+// --- greetings --------------------------------------------------------------------------------------------------------
 
 coro<> node::core::serve(io::stream wire) {
+  std::string who = wire.peer_name();
+  // Its port is another each time.
+  if (const std::size_t colon = who.rfind(':'); colon != std::string::npos) who.resize(colon);
+  std::exception_ptr why;
   try {
     if (options_.secure_accepted) {
       auto securing = options_.secure_accepted(std::move(wire));
       wire = co_await timeout(options_.handshake, std::move(securing));
     }
-    co_await talk(std::move(wire), false);
-  } catch (const std::system_error&) {
-  } catch (const timeout_error&) {
+    auto talking = talk(std::move(wire), false);
+    co_await std::move(talking);
+  } catch (const std::exception&) {
+    why = std::current_exception();
   }
+  if (why != nullptr) failed("somebody at " + who, why, !internal::is_of_the_network(why));
 }
 
-coro<> node::core::keep_looking(io::endpoint there) {
-  const std::shared_ptr<core> alive = shared_from_this();
-  duration pause = options_.retry;
-  const std::string address = there.text();
-  const auto is_there = [&] {
-    return std::any_of(peers.begin(), peers.end(),
-                       [&](const auto& each) { return each.second->info().address == address; });
-  };
-  while (!leaving_ && address != info_.address) {
-    try {
-      if (!is_there()) {
-        auto opening = io::open_connection(there);
-        io::stream wire = co_await timeout(options_.handshake, std::move(opening));
-        if (options_.secure_dialled) {
-          auto securing = options_.secure_dialled(std::move(wire));
-          wire = co_await timeout(options_.handshake, std::move(securing));
-        }
-        if (co_await talk(std::move(wire), true)) pause = options_.retry;
-      }
-    } catch (const std::system_error&) {
-    } catch (const timeout_error&) {
-    }
-    co_await sleep(pause);
-    pause = std::min(pause * 2, options_.slowest_retry);
-  }
+io::bytes node::core::preamble() {
+  writer to;
+  to.number(magic);
+  to.number(version);
+  return to.take();
 }
 
-coro<node::core::greeting> node::core::exchange_hellos(io::stream& wire) {
+io::bytes node::core::hello() const {
   writer to;
   to.number(std::uint32_t{0});
   to.number(static_cast<std::uint8_t>(internal::frame::hello));
-  to.number(magic);
-  to.number(version);
   to.number(info_.id.bits[0]);
   to.number(info_.id.bits[1]);
   to.text(info_.name);
   to.text(info_.address);
   to.number(static_cast<std::uint64_t>(options_.longest_message));
   to.number_at(0, static_cast<std::uint32_t>(to.size() - sizeof(std::uint32_t)));
-  wire.write(to.take());
+  return to.take();
+}
+
+coro<io::bytes> node::core::read_hello(io::stream& wire) {
+  const io::bytes first = co_await wire.read_exactly(sizeof magic);
+  if (reader(first.span()).number<std::uint32_t>() != magic)
+    reader::refuse("it does not speak as a node does");
+  const io::bytes spoken = co_await wire.read_exactly(sizeof version);
+  if (const auto theirs = reader(spoken.span()).number<std::uint8_t>(); theirs != version)
+    throw malformed("it speaks version " + std::to_string(theirs) +
+                    " of the protocol, and this node version " + std::to_string(version));
   const io::bytes head = co_await wire.read_exactly(sizeof(std::uint32_t));
-  reader size_of(head.span());
-  const auto size = size_of.number<std::uint32_t>();
-  if (size > longest_hello) reader::refuse("a greeting that is too long, or none");
-  const io::bytes body = co_await wire.read_exactly(size);
-  reader from(body.span());
-  if (from.number<std::uint8_t>() != static_cast<std::uint8_t>(internal::frame::hello) ||
-      from.number<std::uint32_t>() != magic)
-    reader::refuse("somebody who is no node");
-  if (from.number<std::uint8_t>() != version)
-    reader::refuse("a node of another version of the protocol");
+  const auto size = reader(head.span()).number<std::uint32_t>();
+  if (size > longest_hello) reader::refuse("a greeting that is too long");
+  co_return co_await wire.read_exactly(size);
+}
+
+node::core::greeting node::core::understood(const io::bytes& hello, const std::string& seen_at) {
+  reader from(hello.span());
+  if (from.number<std::uint8_t>() != static_cast<std::uint8_t>(internal::frame::hello))
+    reader::refuse("a node that does not greet");
   greeting heard;
   node_info& found = heard.who;
   found.id.bits[0] = from.number<std::uint64_t>();
@@ -118,53 +93,77 @@ coro<node::core::greeting> node::core::exchange_hellos(io::stream& wire) {
   if (found.name.empty()) reader::refuse("a node without a name");
   heard.longest = from.number<std::uint64_t>();
   if (heard.longest < least_longest) reader::refuse("a node that takes hardly anything");
-  co_return heard;
+  try {  // it listens at all addresses that it has: this one is known
+    const io::endpoint told = io::endpoint::parse(found.address);
+    if (is_unspecified(told))
+      found.address = io::endpoint(io::endpoint::parse(seen_at).address(), told.port()).text();
+  } catch (const io::bad_address&) {
+  }
+  return heard;
 }
 
-coro<bool> node::core::talk(io::stream wire, bool dialled) {
-  auto exchanging = exchange_hellos(wire);
-  greeting heard;
+coro<std::optional<node_id>> node::core::talk(io::stream wire, bool dialled) {
+  const std::string seen_at = wire.peer_name();
+  wire.write(preamble());
+  if (!dialled) wire.write(hello());
+  io::bytes said;
+  std::exception_ptr refused;
   try {
-    heard = co_await timeout(options_.handshake, std::move(exchanging));
+    auto reading = read_hello(wire);
+    said = co_await timeout(options_.handshake, std::move(reading));
   } catch (const malformed&) {
-    wire.abort();
-    co_return false;
+    refused = std::current_exception();
   }
+  if (refused != nullptr) {
+    wire.close();  // he is to learn from the preamble what is wrong
+    co_await wire.wait_closed();
+    std::rethrow_exception(refused);
+  }
+  const greeting heard = understood(said, seen_at);
   const node_info& who = heard.who;
-  if (who.id == info_.id || leaving_) co_return false;
+  // Who has dialled greets only when he has no connection: then one that he has made before is over.
+  if (dialled && peers.contains(who.id)) co_return who.id;
+  if (dialled) wire.write(hello());
+  if (who.id == info_.id || leaving_) co_return who.id;
   const auto known = peers.find(who.id);
-  // Of two connections between two nodes that one stays which the lower of them has made.
   if (known != peers.end()) {
-    const bool by_the_lower = dialled == (info_.id < who.id);
-    if (!by_the_lower) co_return false;
+    // Of two connections that were made at once that one stays which the lower has made.
+    if (known->second->dialled() && info_.id < who.id) co_return who.id;
     const std::shared_ptr<peer> other = known->second;
     part(other, "another connection takes its place");
   }
-  const auto made = std::make_shared<peer>(*this, who, heard.longest);
-  made->most_unsent = options_.unsent;
-  made->heard = home_.time();
-  welcome(made);
-  auto writing = create_task(write(wire, made), {.name = "node: write to " + who.name});
-  auto beating = create_task(beat(wire, made), {.name = "node: watch " + who.name});
+  failed(seen_at, nullptr, false);  // no longer
+  const auto made = std::make_shared<peer>(*this, who, heard.longest, dialled);
+  auto going_on = converse(std::move(wire), made);
+  co_await std::move(going_on);
+  co_return who.id;
+}
+
+coro<> node::core::converse(io::stream wire, std::shared_ptr<peer> with) {
+  with->most_unsent = options_.unsent;
+  with->heard = home_.time();
+  const std::string& name = with->info().name;
+  welcome(with);
+  auto writing = create_task(write(wire, with), {.name = "node: write to " + name});
+  auto beating = create_task(beat(wire, with), {.name = "node: watch " + name});
   std::string why = "it has closed the connection";
   try {
-    co_await read(wire, *made);
+    co_await read(wire, *with);
   } catch (const std::system_error& error) {
     why = error.what();
   } catch (const std::exception& error) {  // malformed, or no memory
     why = error.what();
-    home_.report({"node '" + who.name + "' is not understood", std::current_exception()});
+    home_.report({"node '" + name + "' is not understood", std::current_exception()});
   } catch (const cancelled&) {
-    part(made, "this node leaves");
+    part(with, "this node leaves");
     writing.cancel();
     beating.cancel();
     throw;
   }
-  part(made, why);
+  part(with, why);
   writing.cancel();
   beating.cancel();
   wire.abort();
-  co_return true;
 }
 
 // --- bytes ------------------------------------------------------------------------------------------------------------

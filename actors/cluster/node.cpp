@@ -19,11 +19,12 @@ using internal::protocol_table;
 
 namespace {
 
-/// At random; in a simulation the same in the same run.
+/// At random; in a simulation the same in the same run, and not in the order in which they are drawn.
 node_id new_id() {
   node_id made;
   if (troupe::internal::simulator* const here = troupe::internal::current_simulator()) {
-    made.bits = {here->number_task(), 0};
+    const std::uint64_t number = here->number_task();
+    made.bits = {number * 0x9e3779b97f4a7c15, number};
   } else if (::getrandom(made.bits.data(), sizeof made.bits, 0) != sizeof made.bits) {
     throw std::system_error(errno, std::generic_category(), "random numbers of the system");
   }
@@ -51,6 +52,11 @@ node::core::core(node_options given)
   if (options_.heartbeat <= duration::zero() || options_.silence <= options_.heartbeat)
     throw std::invalid_argument(
         "the silence by which a node is lost has to be longer than the time between heartbeats");
+  for (const std::string& each : options_.named_seeds) {
+    const std::size_t colon = each.rfind(':');
+    if (colon == 0 || colon == std::string::npos || colon + 1 == each.size())
+      throw std::invalid_argument("a seed is named HOST:PORT, and not '" + each + "'");
+  }
   info_.id = new_id();
   info_.name = options_.name;
 }
@@ -77,9 +83,10 @@ void node::core::begin() {
           if (alive != nullptr) co_await alive->serve(std::move(wire));
         },
         *options_.listen, {.most_connections = options_.most_connections});
-    info_.address = listening_.local().text();
+    info_.address = options_.address ? options_.address->text() : listening_.local().text();
   }
-  for (const io::endpoint& each : options_.seeds) look_for(each);
+  for (const io::endpoint& each : options_.seeds) look_for(each, true);
+  for (const std::string& each : options_.named_seeds) look_for_name(each);
 }
 
 void node::core::leave() {
@@ -88,7 +95,7 @@ void node::core::leave() {
     listening_.close();
     listening_.abort_clients();
   }
-  for (auto& [address, each] : looking_) each.cancel();
+  for (auto& [address, each] : looking_) each.looks.cancel();
   for (const any_actor& each : factories) each.stop();
   for (const auto& [id, each] : std::exchange(peers, {})) each->lose("this node leaves");
   names_changed();
@@ -237,6 +244,9 @@ std::string node::core::describe() const {
       ", " + std::to_string(exports_.size()) + " actors known to others, " +
       std::to_string(options_.listen ? listening_.connections() : 0) + " connections accepted";
   for (const auto& [name, number] : names_) text += "\n  publishes '" + name + "'";
+  for (const auto& [address, each] : looking_)
+    if (!each.looks.done() && !each.trouble.empty())
+      text += "\n  looks for " + address + ": " + each.trouble;
   for (const auto& [id, each] : peers) {
     text += "\n  node '" + each->info().name + "' at " +
             (each->info().address.empty() ? "no address" : each->info().address) + ": " +
@@ -255,7 +265,7 @@ node::~node() { core_->leave(); }
 const node_info& node::info() const noexcept { return core_->info(); }
 void node::connect(const io::endpoint& there) {
   core_->expect_safe(there, "connect to");
-  core_->look_for(there);
+  core_->look_for(there, true);
 }
 std::vector<node_info> node::members() const {
   std::vector<node_info> all;

@@ -5,6 +5,7 @@
 #include <troupe/actors/cluster/node.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/io/testing/network.hpp>
+#include <troupe/runtime/failure.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
@@ -28,6 +29,15 @@ void naturally(Scenario scenario, const network_options& how = {}) {
   simulation world(natural, {.most_steps = 10'000'000});
   network net(world, how);
   world.run(scenario(world, net));
+}
+
+/// What nodes report of those with whom they come to no connection: expected, and kept as text.
+inline void expect_refusals(simulation& world, std::string& told) {
+  world.expect_failures([&told](const failure_report& report) {
+    if (report.message.find("has no connection with") == std::string::npos) return false;
+    told += report.message + ": " + describe(report.error) + "\n";
+    return true;
+  });
 }
 
 inline cluster::node_options at(std::string name, const char* address,

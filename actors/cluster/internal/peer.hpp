@@ -21,7 +21,7 @@ namespace troupe::cluster::internal {
 
 /// What a frame is. Each begins with its length, 32 bits, and this.
 enum class frame : std::uint8_t {
-  hello = 1,  ///< magic, version, id, name, address, longest frame
+  hello = 1,  ///< id, name, address, longest frame
   beat,
   type,      ///< number, name, layout: of what follows under that number
   tell,      ///< actor, type, message
@@ -59,12 +59,13 @@ enum class failure_kind : std::uint8_t {
 /// Threads: the node's loop.
 class peer final : public answer_sink, public std::enable_shared_from_this<peer> {
  public:
-  /// It takes `longest` bytes at once.
-  peer(node::core& of, node_info who, std::uint64_t longest) noexcept
-      : node_(&of), info_(std::move(who)), longest_(longest) {}
+  /// It takes `longest` bytes at once; the connection was made by this node, or by that one.
+  peer(node::core& of, node_info who, std::uint64_t longest, bool dialled) noexcept
+      : node_(&of), info_(std::move(who)), longest_(longest), dialled_(dialled) {}
 
   const node_info& info() const noexcept { return info_; }
   bool lost() const noexcept { return lost_; }
+  bool dialled() const noexcept { return dialled_; }
 
   // --- out ------------------------------------------------------------------------------------------------------------
 
@@ -163,6 +164,7 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   node::core* node_;  ///< null when that has gone
   node_info info_;
   std::uint64_t longest_;
+  const bool dialled_;
   bool lost_ = false;
   writer out_;
   std::size_t frame_begin_ = 0;
