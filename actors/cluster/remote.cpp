@@ -51,7 +51,8 @@ void stand_in::pass_on(envelope& item) noexcept {
 
 coro<> stand_in::stop() {
   if (ended_ || there_.at->lost() || owner_.home().shutting_down()) co_return;
-  there_.at->send_stop(there_.number, false);
+  // It crashed here when one that it is linked with did: then the other does not end as if all were well.
+  there_.at->send_stop(there_.number, owner_.reason().failed());
   co_await over_.wait();
 }
 
