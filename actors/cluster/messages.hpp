@@ -30,6 +30,8 @@ class answer_sink {
   virtual writer& begin_answer(const served_ask& to, const shape* content) = 0;
   virtual void end_answer(const served_ask& to) = 0;
   virtual void drop_answer() noexcept = 0;
+  /// There is no room for it now: it is told again when there is.
+  virtual bool put_off(served_ask& answered) = 0;
   /// It has failed; null: nobody wants it any more.
   virtual void failed(const served_ask& ended, const std::exception_ptr& error) noexcept = 0;
 
@@ -43,6 +45,10 @@ class served_ask {
   served_ask(answer_sink& to, std::uint64_t given) noexcept : sink(&to), number(given) {}
   /// Nobody waits for it any more.
   virtual void give_up() noexcept = 0;
+  /// It is done, and there is room for the answer.
+  virtual void tell() noexcept = 0;
+  virtual void keep() noexcept = 0;
+  virtual void let_go() noexcept = 0;
 
   answer_sink* sink;  ///< null when its connection has gone
   const std::uint64_t number;
@@ -73,9 +79,10 @@ class served_ask_of final : public troupe::internal::ask_state<M>,
  private:
   static void on_done(observer& self) noexcept {
     auto& mine = static_cast<served_ask_of&>(self);
-    if (mine.sink != nullptr) mine.tell(*mine.sink);
+    if (mine.sink != nullptr && !mine.sink->put_off(mine)) mine.tell();
   }
-  void tell(answer_sink& to) noexcept {
+  void tell() noexcept override {
+    answer_sink& to = *sink;
     if (this->was_cancelled()) return to.failed(*this, nullptr);
     if (this->result_.has_error()) return to.failed(*this, this->result_.error());
     std::exception_ptr error;
@@ -92,6 +99,8 @@ class served_ask_of final : public troupe::internal::ask_state<M>,
     to.drop_answer();
     to.failed(*this, error);
   }
+  void keep() noexcept override { this->retain(); }
+  void let_go() noexcept override { this->release(); }
   void destroy() noexcept override { delete this; }
 };
 

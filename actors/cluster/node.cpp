@@ -98,6 +98,7 @@ void node::core::leave() {
   for (auto& [address, each] : looking_) each.looks.cancel();
   for (const any_actor& each : factories) each.stop();
   for (const auto& [id, each] : std::exchange(peers, {})) each->lose("this node leaves");
+  for (const auto& [name, number] : std::exchange(names_, {})) unnamed(number);
   names_changed();
 }
 
@@ -147,9 +148,28 @@ std::uint64_t node::core::number_of(cell& who, const protocol_table& messages) {
   }
   const std::uint64_t number = ++last_number_;
   numbers_.emplace(&who, number);
-  exports_.emplace(number, exported{any_actor::of(who), {&messages}});
-  troupe::internal::watch(who, *new ending(shared_from_this(), number));
+  auto* const watching = new ending(shared_from_this(), number);
+  watching->keep();  // by the list, which may be told at once, and here
+  exports_.emplace(number, exported{any_actor::of(who), {&messages}, watching});
+  troupe::internal::watch(who, *watching);
   return number;
+}
+
+void node::core::let_go(std::uint64_t number) noexcept {
+  const auto known = exports_.find(number);
+  if (known == exports_.end()) return;
+  --known->second.holders;
+  forget_if_unused(number);
+}
+
+void node::core::forget_if_unused(std::uint64_t number) noexcept {
+  const auto known = exports_.find(number);
+  if (known == exports_.end() || known->second.holders != 0 || known->second.names != 0) return;
+  const exported gone = std::move(known->second);
+  exports_.erase(known);
+  numbers_.erase(gone.who.cell());
+  troupe::internal::unwatch(*gone.who.cell(), *gone.watching);
+  gone.watching->let_go();
 }
 
 node::core::exported* node::core::find(std::uint64_t number) noexcept {
@@ -161,7 +181,9 @@ void node::core::ended(std::uint64_t number, const exit_reason& why) {
   const auto known = exports_.find(number);
   if (known == exports_.end()) return;
   numbers_.erase(known->second.who.cell());
+  known->second.watching->let_go();
   exports_.erase(known);
+  for (const auto& [id, each] : peers) each->forget(number);
   std::erase_if(names_, [&](const auto& each) {
     if (each.second != number) return false;
     for (const auto& [id, peer] : peers) peer->send_name(each.first, 0);
@@ -179,15 +201,28 @@ void node::core::publish(std::string name, cell& who, const protocol_table& mess
         "control characters in it");
   const std::uint64_t number = number_of(who, messages);
   for (const auto& [id, each] : peers) each->send_name(name, number);
+  const auto before = names_.find(name);
+  const std::uint64_t replaced = before != names_.end() ? before->second : 0;
   names_[std::move(name)] = number;
+  ++exports_.at(number).names;
+  if (replaced != 0) unnamed(replaced);
   names_changed();
 }
 
 void node::core::unpublish(std::string_view name) {
   const auto known = names_.find(name);
   if (known == names_.end()) return;
+  const std::uint64_t number = known->second;
   names_.erase(known);
   for (const auto& [id, each] : peers) each->send_name(name, 0);
+  unnamed(number);
+}
+
+void node::core::unnamed(std::uint64_t number) noexcept {
+  const auto known = exports_.find(number);
+  if (known == exports_.end()) return;
+  --known->second.names;
+  forget_if_unused(number);
 }
 
 cell* node::core::find_own(std::string_view name, const protocol_table& messages) {

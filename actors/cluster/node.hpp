@@ -70,7 +70,8 @@ struct node_options {
   std::function<coro<io::stream>(io::stream)> secure_dialled = {};
   bool insecure = false;
   std::size_t most_connections =
-      1'000;  ///< of others to it, in the midst of their handshakes or not
+      1'000;                        ///< of others to it, in the midst of their handshakes or not
+  std::size_t most_refs = 100'000;  ///< of actors of one other node that are held here at a time
   std::size_t unsent = std::size_t{1}
                        << 20;  ///< bytes for a peer from which on who sends to it waits
 };

@@ -16,6 +16,7 @@ constexpr std::size_t longest_text = 4096;
 
 void peer::begin(frame what) {
   frame_begin_ = out_.size();
+  given_in_frame_.clear();
   out_.number(std::uint32_t{0});
   out_.number(static_cast<std::uint8_t>(what));
 }
@@ -32,10 +33,14 @@ void peer::end() {
   something_to_send.set();
 }
 
-void peer::cut() noexcept { out_.cut(frame_begin_); }
+void peer::cut() noexcept {
+  out_.cut(frame_begin_);
+  for (const std::uint64_t each : std::exchange(given_in_frame_, {})) take_back(each, 1);
+}
 
 void peer::set_in_stream(std::size_t unsent) noexcept {
   in_stream_ = unsent;
+  tell_put_off();
   if (has_room()) {
     room.set();
     room.clear();
@@ -119,6 +124,7 @@ void peer::send_ended(std::uint64_t number, const exit_reason& why) {
 
 void peer::send_name(std::string_view name, std::uint64_t number) {
   begin(frame::name);
+  if (number != 0) give(number);
   out_.text(name);
   out_.number(number);
   end();
@@ -149,6 +155,7 @@ void peer::sweep() {
     each->second.asker->skip();
     each = asks_.erase(each);
   }
+  release_refs();
 }
 
 // --- answers ----------------------------------------------------------------------------------------------------------
@@ -169,6 +176,22 @@ void peer::end_answer(const served_ask& to) {
 
 void peer::drop_answer() noexcept {
   if (out_.size() > frame_begin_) cut();
+}
+
+bool peer::put_off(served_ask& answered) {
+  if (takes_more() && put_off_.empty()) return false;
+  put_off_.push_back(&answered);
+  answered.keep();
+  return true;
+}
+
+void peer::tell_put_off() noexcept {
+  while (!put_off_.empty() && takes_more()) {
+    served_ask* const next = put_off_.front();
+    put_off_.pop_front();
+    if (next->sink != nullptr) next->tell();
+    next->let_go();
+  }
 }
 
 void peer::fail(std::uint64_t ask, failure_kind kind, std::string_view text) {
@@ -211,6 +234,8 @@ void peer::lose(const std::string& why) noexcept {
   const auto error =
       std::make_exception_ptr(node_lost("node '" + info_.name + "' is lost: " + why));
   for (const auto& [number, each] : std::exchange(serving_, {})) each->give_up();
+  for (served_ask* const each : std::exchange(put_off_, {})) each->let_go();
+  for (const auto& [number, times] : std::exchange(given_, {})) node_->let_go(number);
   for (const auto& [number, each] : std::exchange(asks_, {})) each.asker->fail(error);
   std::vector<stand_in*> all;
   for (const auto& [number, each] : stand_ins_) all.push_back(each);
@@ -236,6 +261,7 @@ void peer::put_ref(writer& to, cell* who, const protocol_table& messages) {
   const whose sort = is_his ? whose::of_the_reader : whose::of_the_writer;
   // One of a third node is reached through this one.
   const std::uint64_t number = is_his ? there->second : node_->number_of(*who, messages);
+  if (!is_his) give(number);
   to.count(1 + sizeof number);
   to.number(static_cast<std::uint8_t>(sort));
   to.number(number);
@@ -246,7 +272,10 @@ cell* peer::get_ref(reader& from, const protocol_table& messages) {
   const auto sort = static_cast<whose>(inner.number<std::uint8_t>());
   if (sort == whose::nobodys) return nullptr;
   const auto number = inner.number<std::uint64_t>();
-  if (sort == whose::of_the_writer) return stand_in_for(number, messages);
+  if (sort == whose::of_the_writer) {
+    receive_number(number);
+    return stand_in_for(number, messages);
+  }
   if (sort != whose::of_the_reader) reader::refuse("a ref of a sort that is not known");
   node::core::exported* const known = node_->find(number);
   if (known == nullptr) return &messages.stand_in({});  // it has ended
@@ -259,6 +288,38 @@ cell* peer::get_ref(reader& from, const protocol_table& messages) {
   cell& found = *known->who.cell();
   found.retain();
   return &found;
+}
+
+void peer::give(std::uint64_t number) {
+  given_in_frame_.push_back(number);
+  if (++given_[number] == 1) node_->hold(number);
+}
+
+void peer::take_back(std::uint64_t number, std::uint64_t times) noexcept {
+  const auto known = given_.find(number);
+  if (known == given_.end()) return;  // it has ended
+  known->second -= std::min(known->second, times);
+  if (known->second != 0) return;
+  given_.erase(known);
+  node_->let_go(number);
+}
+
+void peer::release_refs() {
+  std::vector<stand_in*> unused;
+  for (const auto& [number, each] : stand_ins_)
+    if (each->unused()) unused.push_back(each);
+  for (stand_in* const each : unused) each->let_go();
+  for (auto each = known_.begin(); each != known_.end();) {
+    if (each->second.names != 0 || stand_ins_.contains(each->first)) {
+      ++each;
+      continue;
+    }
+    begin(frame::release);
+    out_.number(each->first);
+    out_.number(each->second.told);
+    end();
+    each = known_.erase(each);
+  }
 }
 
 cell* peer::stand_in_for(std::uint64_t number, const protocol_table& messages) {

@@ -9,7 +9,9 @@ namespace troupe::cluster::internal {
 
 namespace {
 constexpr std::size_t longest_type_name = 4096;
-}
+// Asks of a peer at a time.
+constexpr std::size_t most_served = 100'000;
+}  // namespace
 
 /// A value that was written in a way in which ours are not. Not a broken connection: the message is refused.
 struct peer::unreadable {
@@ -51,6 +53,10 @@ void peer::receive(std::span<const std::byte> bytes) {
       return;
     case frame::name:
       return receive_name(from);
+    case frame::release: {
+      const auto number = from.number<std::uint64_t>();
+      return take_back(number, from.number<std::uint64_t>());
+    }
     case frame::member: {
       node_id other;
       other.bits[0] = from.number<std::uint64_t>();
@@ -115,6 +121,10 @@ void peer::receive_message(reader& from, bool asked) {
   if (asked && serving_.contains(ask))
     reader::refuse("an ask has the number of another that goes on");
   told_type& told = type(from.count());
+  if (asked && serving_.size() >= most_served)
+    return fail(ask, failure_kind::full,
+                "node '" + node_->info().name + "' has " + std::to_string(most_served) +
+                    " asks of this node to answer already");
   node::core::exported* const target = node_->find(number);
   if (target == nullptr) {
     if (asked) fail(ask, failure_kind::dead, "the actor has ended that was asked for " + told.name);
@@ -192,9 +202,11 @@ void peer::receive_answer(reader& from) {
     return ask.message->answer(from, theirs, *ask.asker);
   } catch (const unreadable& why) {
     error = std::make_exception_ptr(unknown_message("the answer: " + why.what));
-  } catch (...) {
+  } catch (const malformed&) {
     ask.asker->fail(std::current_exception());
     throw;
+  } catch (const std::exception&) {  // of a `coded` of the user's
+    error = std::current_exception();
   }
   ask.asker->fail(error);
 }
@@ -221,22 +233,38 @@ void peer::receive_ended(reader& from) {
   const exit_reason why(kind, kind == exit_reason::kind::crashed
                                   ? std::make_exception_ptr(remote_error(text))
                                   : nullptr);
+  known_.erase(number);
   const auto [first, last] = stand_ins_.equal_range(number);
   std::vector<stand_in*> all;
   for (auto each = first; each != last; ++each) all.push_back(each->second);
   for (stand_in* const each : all) each->ended(why);
 }
 
+void peer::receive_number(std::uint64_t number) {
+  if (known_.size() >= most_refs && !known_.contains(number))
+    throw malformed("there are refs of more than " + std::to_string(most_refs) +
+                    " of its actors here (node_options::most_refs)");
+  ++known_[number].told;
+}
+
+void peer::unname(std::uint64_t number) noexcept {
+  const auto known = known_.find(number);
+  if (known != known_.end()) --known->second.names;
+}
+
 void peer::receive_name(reader& from) {
   constexpr std::size_t most = 100'000;
   std::string name = from.name(longest_published);
   const auto number = from.number<std::uint64_t>();
-  if (number == 0) {
-    names.erase(name);
-  } else if (names.size() == most) {
-    reader::refuse("more names than there may be");
-  } else {
-    names[std::move(name)] = number;
+  if (const auto before = names.find(name); before != names.end()) {
+    unname(before->second);
+    names.erase(before);
+  }
+  if (number != 0) {
+    if (names.size() == most) reader::refuse("more names than there may be");
+    receive_number(number);
+    ++known_[number].names;
+    names.emplace(std::move(name), number);
   }
   node_->names_changed();
 }

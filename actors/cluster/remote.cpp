@@ -63,6 +63,11 @@ void stand_in::ended(const exit_reason& why) noexcept {
   owner_.request_stop_now(why.what());
 }
 
+void stand_in::let_go() noexcept {
+  there_.at->remove(*this);
+  ended(exit_reason());
+}
+
 void put_ref(writer& to, cell* who, const protocol_table& messages) {
   if (to.context == nullptr)
     throw invalid_state("a ref can be sent to a node only: it says nothing elsewhere");

@@ -119,6 +119,10 @@ class frames {
     out_.text("127.0.0.9:7000");
     end();
     number(frame::withdraw, 7);
+    begin(frame::release);
+    out_.number(std::uint64_t{1});
+    out_.number(std::uint64_t{1});
+    end();
     begin(frame::beat);
     end();
   }

@@ -2,6 +2,7 @@
 
 #include <troupe/actors/cluster/internal/peer.hpp>
 #include <troupe/actors/cluster/node.hpp>
+#include <troupe/actors/watch.hpp>
 #include <troupe/io/server.hpp>
 #include <troupe/runtime/event.hpp>
 #include <troupe/runtime/task.hpp>
@@ -51,10 +52,16 @@ class node::core final : public std::enable_shared_from_this<node::core> {
   struct exported {
     any_actor who;
     std::vector<const internal::protocol_table*> tables;
+    troupe::internal::watcher* watching = nullptr;  ///< its end; counted
+    std::size_t holders = 0;                        ///< peers that may have refs of it
+    std::size_t names = 0;                          ///< by which it is published
   };
   /// The number under which others know it.
   std::uint64_t number_of(internal::cell& who, const internal::protocol_table& messages);
   exported* find(std::uint64_t number) noexcept;
+  /// One more peer has refs of it, or none any more: when nobody has, and it has no name, it is forgotten.
+  void hold(std::uint64_t number) noexcept { ++exports_.at(number).holders; }
+  void let_go(std::uint64_t number) noexcept;
   /// It has ended.
   void ended(std::uint64_t number, const exit_reason& why);
 
@@ -76,6 +83,8 @@ class node::core final : public std::enable_shared_from_this<node::core> {
 
  private:
   class ending;
+  void forget_if_unused(std::uint64_t number) noexcept;
+  void unnamed(std::uint64_t number) noexcept;
   /// Notes why there is no connection with that one; it is reported when it is another reason than the last time.
   void failed(const std::string& who, const std::exception_ptr& why, bool is_told);
   coro<> serve(io::stream wire);
