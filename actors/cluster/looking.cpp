@@ -22,6 +22,7 @@ namespace {
 constexpr std::size_t most_addresses = 10'000;
 // Of whom it was said why there is no connection.
 constexpr std::size_t most_told_of = 1'000;
+constexpr std::size_t most_a_minute = 10;  // reports of one
 
 }  // namespace
 
@@ -73,9 +74,17 @@ void node::core::failed(const std::string& who, const std::exception_ptr& why, b
   if (const auto looking = looking_.find(who); looking != looking_.end())
     looking->second.trouble = text;
   if (!is_told) return;
-  // Once for each, and not without end.
+  // Once for each reason, and not without end, whatever others do.
   if (told_of_.size() >= most_told_of) told_of_.clear();
-  if (std::exchange(told_of_[who], text) == text) return;
+  told_reasons& told = told_of_[who];
+  if (told.count == 0 || home_.time() - told.since >= std::chrono::minutes(1)) {
+    told.since = home_.time();
+    told.count = 0;
+  }
+  if (told.texts.contains(text) || told.count == most_a_minute) return;
+  if (told.texts.size() == most_a_minute) told.texts.clear();
+  told.texts.insert(text);
+  ++told.count;
   home_.report({"node '" + info_.name + "' has no connection with " + who, why});
 }
 

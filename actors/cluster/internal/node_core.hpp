@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -85,7 +86,7 @@ class node::core final : public std::enable_shared_from_this<node::core> {
   class ending;
   void forget_if_unused(std::uint64_t number) noexcept;
   void unnamed(std::uint64_t number) noexcept;
-  /// Notes why there is no connection with that one; it is reported when it is another reason than the last time.
+  /// Notes why there is no connection with that one; it is reported when that is a new reason.
   void failed(const std::string& who, const std::exception_ptr& why, bool is_told);
   coro<> serve(io::stream wire);
   coro<> keep_resolving(std::string seed);
@@ -125,7 +126,12 @@ class node::core final : public std::enable_shared_from_this<node::core> {
     std::string trouble;  ///< why there is no connection
   };
   std::map<std::string, looked_for> looking_;  ///< by the address, or the name
-  std::map<std::string, std::string> told_of_;
+  struct told_reasons {
+    std::set<std::string> texts;
+    std::size_t count = 0;  ///< since then
+    time_point since;
+  };
+  std::map<std::string, told_reasons> told_of_;  ///< why there was no connection
   std::unordered_map<internal::cell*, std::uint64_t> numbers_;
   std::unordered_map<std::uint64_t, exported> exports_;
   std::uint64_t last_number_ = 0;

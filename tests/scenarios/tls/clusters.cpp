@@ -144,6 +144,12 @@ TEST_CASE(
     plain.seeds = {address_of(here)};
     plain.retry = 10ms;
     const cluster::node naked(plain);
+    for (const cluster::node* const each : {&late, &other, &naked}) {
+      const auto tried = [each] { return each->describe().find("looks for") != std::string::npos; };
+      auto trying = poll_until(tried);
+      co_await timeout(60s, std::move(trying));
+      CHECK(each->members().empty());
+    }
     for (int each = 0; each < 20; ++each) {
       io::stream stranger = co_await io::open_connection(address_of(here));
       stranger.write(each % 2 == 0 ? "GET / HTTP/1.1\r\n\r\n" : std::string(1000, '\0'));
@@ -154,12 +160,6 @@ TEST_CASE(
       }
       sum = co_await asked_once(honest);
       CHECK(sum == each + 2);
-    }
-    for (const cluster::node* const each : {&late, &other, &naked}) {
-      const auto tried = [each] { return each->describe().find("looks for") != std::string::npos; };
-      auto trying = poll_until(tried);
-      co_await timeout(60s, std::move(trying));
-      CHECK(each->members().empty());
     }
     CHECK(here.members().size() == 1);
   };
