@@ -181,7 +181,6 @@ void peer::drop_answer() noexcept {
 bool peer::put_off(served_ask& answered) {
   if (takes_more() && put_off_.empty()) return false;
   put_off_.push_back(&answered);
-  answered.keep();
   return true;
 }
 
@@ -189,8 +188,7 @@ void peer::tell_put_off() noexcept {
   while (!put_off_.empty() && takes_more()) {
     served_ask* const next = put_off_.front();
     put_off_.pop_front();
-    if (next->sink != nullptr) next->tell();
-    next->let_go();
+    next->finish();
   }
 }
 
@@ -234,7 +232,7 @@ void peer::lose(const std::string& why) noexcept {
   const auto error =
       std::make_exception_ptr(node_lost("node '" + info_.name + "' is lost: " + why));
   for (const auto& [number, each] : std::exchange(serving_, {})) each->give_up();
-  for (served_ask* const each : std::exchange(put_off_, {})) each->let_go();
+  for (served_ask* const each : std::exchange(put_off_, {})) each->finish();
   for (const auto& [number, times] : std::exchange(given_, {})) node_->let_go(number);
   for (const auto& [number, each] : std::exchange(asks_, {})) each.asker->fail(error);
   std::vector<stand_in*> all;

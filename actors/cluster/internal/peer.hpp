@@ -190,7 +190,7 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   std::uint64_t last_ask_ = 0;
   std::unordered_map<std::uint64_t, open_ask> asks_;
   std::unordered_map<std::uint64_t, served_ask*> serving_;
-  std::deque<served_ask*> put_off_;  ///< answers for which there is no room; counted
+  std::deque<served_ask*> put_off_;  ///< answers for which there is no room; owned
   std::multimap<std::uint64_t, stand_in*> stand_ins_;
   std::unordered_map<const cell*, std::uint64_t>
       numbers_there_;  ///< of those who stand for its actors
