@@ -66,6 +66,8 @@ class cell : public work {
   }
   /// Whether nobody can reach it any more, beside itself: there is no ref, and nobody waits for an answer or for its end.
   bool unreachable() const noexcept { return count_.value() == 1 && mailbox_.empty(); }
+  /// Somebody ends it in time who has no ref of it: a simulation does not take it for one that is left behind.
+  void look_after() noexcept { looked_after_ = true; }
 
   /// Makes it one that is restarted, by `construct`, when its parent decides so. Before `begin`.
   void supervised_as(restart when, callable<void(cell&)> construct);
@@ -444,6 +446,7 @@ class cell : public work {
   bool resting_ : 1 = false;       ///< down, until it is told to start again
   bool coming_up_ : 1 = false;     ///< somebody wants to know when it is up
   bool in_on_start_ : 1 = false;   ///< on_start goes on, as a coroutine
+  bool looked_after_ : 1 = false;
   /// To this one, by its parent, on whose loop it is written: no bit field.
   bool stop_sent_ = false;
   exit_reason::kind ended_as_ = exit_reason::kind::stopped;

@@ -337,8 +337,8 @@ void actor_roots::each_task(const callable<void(task_base&)>& visit) const {
 }
 
 bool actor_roots::forgotten(const cell& who) noexcept {
-  if (who.count_.value() != 1 || who.life_ != cell::life::running || who.scheduled_ || who.busy_ ||
-      who.stop_wanted_ || who.draining_ || who.last_child_ != nullptr || !who.mailbox_.empty())
+  if (!who.unreachable() || who.life_ != cell::life::running || who.scheduled_ || who.busy_ ||
+      who.stop_wanted_ || who.draining_ || who.last_child_ != nullptr || who.looked_after_)
     return false;
   const cell_extra* const known = who.known_extra();
   if (known == nullptr) return true;

@@ -10,6 +10,7 @@ namespace troupe::cluster::internal {
 
 stand_in::stand_in(const remote_target& there, cell& owner, const protocol_table& messages)
     : there_(there), owner_(owner), messages_(messages) {
+  owner_.look_after();  // by the peer
   if (there_.at != nullptr && !there_.at->lost()) {
     there_.at->add(*this);
   } else {

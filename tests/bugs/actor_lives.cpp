@@ -235,8 +235,9 @@ class listener : public actor<listening> {
 coro<> run(bool planted) {
   int heard = 0;
   auto all = spawn<club>(planted);
+  actor_ref<listening> me;  // until the end: it is there whether it is told of anything or not
   auto take_part = [&]() -> coro<> {
-    const auto me = spawn<listener>(std::ref(heard));
+    me = spawn<listener>(std::ref(heard));
     join mine{me};
     auto joined = all.ask(std::move(mine));
     co_await joined;

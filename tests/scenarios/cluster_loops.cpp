@@ -84,7 +84,9 @@ class customer : public actor<protocol<buy>> {
 
 }  // namespace
 
-TEST_CASE("actors of any loop are reached from any loop of another program, and forgotten when all refs are gone") {
+TEST_CASE(
+    "actors of any loop are reached from any loop of another program, and forgotten when all refs "
+    "are gone") {
   auto body = []() -> coro<> {
     cluster::node_options how{.name = "here", .listen = io::endpoint::loopback(0)};
     how.heartbeat = 20ms;
