@@ -1,5 +1,6 @@
 #include <troupe/actors/cluster/internal/node_core.hpp>
 #include <troupe/actors/cluster/internal/peer.hpp>
+#include <troupe/actors/cluster/spelling.hpp>
 
 #include <troupe/runtime/failure.hpp>
 
@@ -50,14 +51,7 @@ void peer::set_in_stream(std::size_t unsent) noexcept {
 
 namespace {
 
-/// As every compiler is to write it: they differ in unnamed namespaces.
-std::string common_name(std::string_view name) {
-  constexpr std::string_view ours = "{anonymous}";
-  std::string made(name);
-  for (std::size_t at = made.find(ours); at != std::string::npos; at = made.find(ours, at))
-    made.replace(at, ours.size(), "(anonymous namespace)");
-  return made;
-}
+std::string common_name(std::string_view name) { return spelled_alike(name); }
 
 }  // namespace
 
