@@ -118,15 +118,13 @@ class started {
   }
   /// Waits until it knows of so many others in each of its rooms, which takes a moment.
   troupe::coro<> sees(std::string others) {
-    do {
+    for (std::string line; line.find("and " + others) == std::string::npos;) {
       types("/who");
+      line = co_await hears(" others");
       co_await troupe::sleep(10ms);
-    } while ((co_await hears(" others")).find("and " + others) == std::string::npos);
+    }
   }
-  troupe::coro<> kill() {
-    program_->send_signal(SIGKILL);
-    co_await program_->wait();
-  }
+  void kill() { program_->send_signal(SIGKILL); }
 
  private:
   std::string name_;
@@ -139,13 +137,13 @@ troupe::coro<> talk() {
   co_await ann.begin("");
   co_await bob.begin(ann.address());
   co_await cid.begin(ann.address());
-  for (started* const each : {&ann, &bob, &cid}) co_await each->sees("2");
+  co_await ann.sees("2"), co_await bob.sees("2"), co_await cid.sees("2");
   ann.types("good morning");
   co_await bob.hears("ann says: good morning");
   co_await cid.hears("ann says: good morning");
   bob.types("/leave lobby");  // and is told no more of it
   co_await ann.sees("1");
-  co_await bob.kill();
+  bob.kill();
   co_await ann.hears("bob has gone");
   ann.types("where is bob?");
   co_await cid.hears("ann says: where is bob?");

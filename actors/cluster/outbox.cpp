@@ -205,8 +205,7 @@ class outbox::open_session {
 void outbox::pump() {
   if (!receiver_ || !receiver_.cell()->takes_messages()) return;
   while (sent_ < waiting_.size() && sent_ < options_.window) {
-    answers_.push_back(
-        waiting_[sent_]->ask(*receiver_.cell(), sender_, waiting_.front()->number));
+    answers_.push_back(waiting_[sent_]->ask(*receiver_.cell(), sender_, waiting_.front()->number));
     ++sent_;
   }
 }
@@ -258,8 +257,7 @@ void outbox::settle(const std::exception_ptr& error) {
   settled_ = ended->number;
   if (error != nullptr) {
     ++refused_;
-    if (!ended->handled)
-      on_.home().report({"a message to '" + name_ + "' was not handled", error});
+    if (!ended->handled) on_.home().report({"a message to '" + name_ + "' was not handled", error});
   }
   if (ended->handled) {
     if (error != nullptr) {

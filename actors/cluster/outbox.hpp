@@ -90,7 +90,7 @@ class outbox final : public std::enable_shared_from_this<outbox> {
   std::uint64_t settled_ = 0;  ///< number, and all before it
   std::uint64_t refused_ = 0;
   std::exception_ptr closed_;
-  std::deque<queued> line_;                       ///< for room, or to be written down
+  std::deque<queued> line_;                        ///< for room, or to be written down
   std::deque<std::unique_ptr<outgoing>> waiting_;  ///< by their numbers
   // While there is a receiver: the first `sent_` of those that wait were sent, and but for the very first their answers are these.
   any_actor receiver_;

@@ -133,7 +133,7 @@ class reliable<protocol<Ms...>> {
 struct receiver_options {
   /// How often a message is given to the actor whose handler fails at it, before it is refused.
   int attempts = 3;
-  duration pause = std::chrono::milliseconds(100);  ///< between them
+  duration pause = std::chrono::seconds(1);  ///< between them: supervisors count restarts
   std::size_t window = 256;  ///< of one sender that may wait here for those before them
   /// Of whom it is known what they have sent. Of more, those are forgotten that were silent for longest.
   std::size_t most_senders = 10'000;
@@ -168,8 +168,8 @@ class receiver<protocol<Ms...>> final : public actor<protocol<delivery<Ms>..., d
 
   template <class M>
   coro<receipt> on(delivery<M> given) {
-    auto place = std::make_unique<delivery_place>(
-        lines_->of(given.sender, options_->most_senders), given.number, given.oldest);
+    auto place = std::make_unique<delivery_place>(lines_->of(given.sender, options_->most_senders),
+                                                  given.number, given.oldest);
     auto waiting = place->turn(options_->store.get(), given.sender, options_->window);
     const std::optional<receipt::sort> known = co_await std::move(waiting);
     if (known) {
@@ -178,9 +178,8 @@ class receiver<protocol<Ms...>> final : public actor<protocol<delivery<Ms>..., d
       co_return made;
     }
     // Once the actor has it, that it was handled has to be noted, whatever becomes of this one.
-    auto handling =
-        troupe::create_task(handle(std::move(place), std::move(given), who_, options_),
-                            {.name = "handle what was sent reliably", .eager = true});
+    auto handling = troupe::create_task(handle(std::move(place), std::move(given), who_, options_),
+                                        {.name = "handle what was sent reliably", .eager = true});
     auto shielded = shield(std::move(handling));
     co_return co_await std::move(shielded);
   }
@@ -247,8 +246,8 @@ any_actor publish_reliably(node& on, std::string_view name, const actor_ref<prot
   internal::node_access access(on);
   std::string published = internal::receiver_name(name);
   auto lines = internal::lines_of(access, published);
-  const auto made = spawn<internal::receiver<protocol<Ms...>>>(access, std::move(lines), who,
-                                                               std::move(options));
+  const auto made =
+      spawn<internal::receiver<protocol<Ms...>>>(access, std::move(lines), who, std::move(options));
   access.publish(std::move(published), *made.cell(),
                  internal::table_of<internal::deliveries_of<protocol<Ms...>>>::value);
   return made;

@@ -25,6 +25,16 @@ void replace(std::string& in, std::string_view what, std::string_view by) {
   }
 }
 
+/// Takes out arguments of templates that are there unless somebody says otherwise, which some write and some do not.
+void drop(std::string& in, std::string_view argument) {
+  for (std::size_t at = in.find(argument); at != std::string::npos; at = in.find(argument, at)) {
+    std::size_t end = at + argument.size();
+    for (int open = 1; open != 0 && end < in.size(); ++end)
+      open += in[end] == '<' ? 1 : in[end] == '>' ? -1 : 0;
+    in.erase(at, end - at);
+  }
+}
+
 }  // namespace
 
 std::string spelled_alike(std::string_view name) {
@@ -45,6 +55,9 @@ std::string spelled_alike(std::string_view name) {
   }};
   std::string made(name);
   for (const auto& [one, other] : spellings) replace(made, one, other);
+  for (const char* const each : {", std::char_traits<", ", std::allocator<", ", std::less<",
+                                 ", std::hash<", ", std::equal_to<"})
+    drop(made, each);
   return made;
 }
 

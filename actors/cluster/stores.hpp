@@ -24,7 +24,7 @@ struct stored_message {
 class outbox_store {
  public:
   struct contents {
-    std::uint64_t last = 0;  ///< the highest number that was ever kept
+    std::uint64_t last = 0;                ///< the highest number that was ever kept
     std::vector<stored_message> messages;  ///< by their numbers
   };
 

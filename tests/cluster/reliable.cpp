@@ -99,8 +99,8 @@ TEST_CASE("a message whose handler crashes is given to the actor again, so often
     CHECK(in_order(*all.book, 1, 2));
     auto always = all.to.deliver(entry{1, 3, trouble::crashes});
     auto next = all.to.deliver(entry{1, 4});
-    CHECK_THROWS_WITH(co_await always, Catch::Contains("failed 3 times") &&
-                                           Catch::Contains("the ink has run"));
+    CHECK_THROWS_WITH(co_await always,
+                      Catch::Contains("failed 3 times") && Catch::Contains("the ink has run"));
     co_await next;
     CHECK(all.book->size() == 3);
   });
@@ -137,6 +137,22 @@ TEST_CASE("who is published while another still handles a message does not get i
   });
 }
 
+TEST_CASE("a receiver that is stopped while a message is handled leaves no doubt about that") {
+  naturally([](simulation& world, network&) -> coro<> {
+    post all;
+    const any_actor first = all.open();
+    auto handled = all.to.deliver(entry{1, 1, trouble::takes_long});
+    auto behind = all.to.deliver(entry{1, 2});
+    co_await world.advance(1s);
+    first.stop();
+    co_await world.advance(1s);
+    all.open();
+    co_await handled;
+    co_await behind;
+    CHECK(in_order(*all.book, 1, 2));
+  });
+}
+
 TEST_CASE("when the outbox is full send waits, and try_send says so") {
   naturally([](simulation& world, network&) -> coro<> {
     cluster::reliable_options few;
@@ -160,7 +176,8 @@ TEST_CASE("when the outbox is full send waits, and try_send says so") {
   });
 }
 
-TEST_CASE("a message that is too large for the receiver's node is refused, and the next ones follow") {
+TEST_CASE(
+    "a message that is too large for the receiver's node is refused, and the next ones follow") {
   naturally([](simulation&, network&) -> coro<> {
     cluster::node_options small = at("there", "127.0.0.2");
     small.longest_message = 1 << 16;
@@ -250,7 +267,8 @@ TEST_CASE("options of reliable delivery that make no sense are refused") {
 
 // --- stores -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("what is in a store is sent by the next program, and handled once by a receiver that has one") {
+TEST_CASE(
+    "what is in a store is sent by the next program, and handled once by a receiver that has one") {
   naturally([](simulation& world, network&) -> coro<> {
     const auto kept = std::make_shared<paper>();
     const auto noted = std::make_shared<notes_on_paper>();
@@ -291,7 +309,7 @@ TEST_CASE("what is in a store is sent by the next program, and handled once by a
     co_await sent;
     CHECK(in_order(*written, 1, 7));
     CHECK(written->size() == 7);
-    co_await world.quiet();
+    co_await world.advance(1s);
     CHECK(kept->messages.empty());
     CHECK(noted->last_of("desk") == 7);
   });

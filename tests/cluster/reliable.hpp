@@ -15,7 +15,14 @@
 
 namespace troupe::testing::clusters {
 
-enum class trouble : std::uint8_t { none, rejects, crashes_once, crashes, takes_long };
+enum class trouble : std::uint8_t {
+  none,
+  rejects,
+  crashes_once,
+  crashes,
+  takes_a_while,
+  takes_long
+};
 
 struct entry {
   using reply = void;
@@ -40,6 +47,7 @@ class writer_of_entries : public actor<writing> {
     if (e.with == trouble::rejects) throw rejected("no such page");
     if (e.with == trouble::crashes || (e.with == trouble::crashes_once && is_first))
       throw std::runtime_error("the ink has run");
+    if (e.with == trouble::takes_a_while) co_await sleep(300ms);
     if (e.with == trouble::takes_long) co_await sleep(10s);
     book_->push_back(std::move(e));
   }
@@ -55,8 +63,10 @@ struct your_writer {
 /// Starts its writer again when it has crashed.
 class head_of_writers : public actor<protocol<your_writer>> {
  public:
-  explicit head_of_writers(std::shared_ptr<book_of_entries> book)
-      : mine_(supervise<writer_of_entries>({}, std::move(book))) {}
+  explicit head_of_writers(std::shared_ptr<book_of_entries> book) {
+    supervise_as({.max_restarts = 1000});
+    mine_ = supervise<writer_of_entries>({}, std::move(book));
+  }
   actor_ref<writing> on(your_writer) { return mine_; }
 
  private:
@@ -78,9 +88,9 @@ struct post {
       : there(receiving), to(here, "book", how) {}
 
   /// Has an actor write what comes.
-  void open(const cluster::receiver_options& how = {}) {
+  any_actor open(const cluster::receiver_options& how = {}) {
     who = spawn<writer_of_entries>(book);
-    cluster::publish_reliably(there, "book", who, how);
+    return cluster::publish_reliably(there, "book", who, how);
   }
 
   std::shared_ptr<book_of_entries> book = std::make_shared<book_of_entries>();

@@ -24,7 +24,9 @@ constexpr std::uint32_t entries = 40;
 
 coro<> send_all(cluster::reliable<writing>& to, std::uint32_t by, simulation& world) {
   for (std::uint32_t each = 1; each <= entries; ++each) {
-    const trouble with = each % 10 == 3 ? trouble::crashes_once : trouble::none;
+    const trouble with = each % 10 == 3  ? trouble::crashes_once
+                         : each % 5 == 4 ? trouble::takes_a_while
+                                         : trouble::none;
     auto sent = to.send(entry{by, each, with});
     co_await sent;
     expect(to.unacknowledged() <= 8, "the outbox has more than it may");
@@ -141,7 +143,8 @@ TEST_CASE(
     cluster::node here(at("here", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)}));
     cluster::reliable<writing> to(here, "book", small_outbox());
     for (std::uint32_t each = 1; each <= entries; ++each) {
-      auto handled = to.deliver(entry{1, each});
+      auto handled =
+          to.deliver(entry{1, each, each % 5 == 4 ? trouble::takes_a_while : trouble::none});
       if (each % 3 != 0) continue;  // several are under way at a time
       co_await handled;
       bool found = false;

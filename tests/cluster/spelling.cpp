@@ -26,7 +26,11 @@ TEST_CASE("a type has one name, as g++ and as clang print it") {
       {"a::w<std::__1::basic_string<char>, int>", "a::w<std::basic_string<char>, int>"},
       {"box<long int, long unsigned int, long long int, long long unsigned int>",
        "box<long, unsigned long, long long, unsigned long long>"},
-      {"box<short int, short unsigned int, unsigned int>", "box<short, unsigned short, unsigned int>"},
+      {"box<short int, short unsigned int, unsigned int>",
+       "box<short, unsigned short, unsigned int>"},
+      {"box<std::map<int, std::vector<long int, std::allocator<long int> >, std::less<int>, "
+       "std::allocator<std::pair<const int, std::vector<long int> > > >, char>",
+       "box<std::map<int, std::vector<long>>, char>"},
       {"box<const char*, const char&>", "box<const char *, const char &>"},
   };
   for (const auto& [one, other] : all) CHECK(spelled_alike(one) == spelled_alike(other));

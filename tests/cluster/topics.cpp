@@ -78,7 +78,8 @@ TEST_CASE("what is published on a node comes to the subscribers of all, in its o
     }
     co_await world.quiet();
     CHECK(net.traffic().bytes - before < 2 * 10 * 1200);  // to each node once
-    for (const auto& who : {first, second, third}) {
+    const actor_ref<reading> all_readers[] = {first, second, third};
+    for (const auto& who : all_readers) {
       const std::vector<line> read = co_await read_by(who);
       REQUIRE(read.size() == 10);
       for (std::uint32_t each = 0; each < 10; ++each) CHECK(read[each].number == each + 1);
@@ -284,7 +285,8 @@ TEST_CASE(
     auto last = publish_some(one, 1, 101, 5);
     co_await std::move(last);
     co_await world.advance(10s);
-    for (const auto& who : {first, second}) {
+    const actor_ref<reading> all_readers[] = {first, second};
+    for (const auto& who : all_readers) {
       auto asked = read_by(who);
       const std::vector<line> read = co_await std::move(asked);
       expect_order(read);
