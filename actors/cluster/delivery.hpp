@@ -80,13 +80,11 @@ struct sender_line {
   enum class asked : std::uint8_t { not_yet, now, done };
   asked store = asked::not_yet;
   std::multiset<std::uint64_t> here;  ///< being handled, or waiting for those before
-  event changed;
+  std::multimap<std::uint64_t, event*> waiting;
+  event store_answered;    ///< pulses
   std::uint64_t used = 0;  ///< when, in numbers of deliveries
 
-  void pulse() {
-    changed.set();
-    changed.clear();
-  }
+  void wake(std::uint64_t number);
 };
 
 /// What a node knows of the senders to one name, whatever actor is published under it by then.

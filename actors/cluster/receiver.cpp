@@ -45,6 +45,11 @@ std::shared_ptr<sender_line> sender_lines::of(const std::string& sender, std::si
   return known->second;
 }
 
+void sender_line::wake(std::uint64_t number) {
+  const auto [begin, end] = waiting.equal_range(number);
+  for (auto each = begin; each != end; ++each) each->second->set();
+}
+
 // --- the place of a delivery ------------------------------------------------------------------------------------------
 
 delivery_place::delivery_place(std::shared_ptr<sender_line> line, std::uint64_t number,
@@ -57,7 +62,8 @@ delivery_place::delivery_place(std::shared_ptr<sender_line> line, std::uint64_t 
 delivery_place::~delivery_place() {
   line_->here.erase(line_->here.find(number_));
   if (in_hand_) line_->busy = false;
-  line_->pulse();
+  line_->wake(number_);  // which may have come twice
+  line_->wake(number_ + 1);
 }
 
 void delivery_place::done() noexcept { line_->last = std::max(line_->last, number_); }
@@ -65,7 +71,7 @@ void delivery_place::done() noexcept { line_->last = std::max(line_->last, numbe
 coro<bool> delivery_place::ask_store(receiver_store& store, std::string sender) {
   using asked = sender_line::asked;
   sender_line& line = *line_;
-  while (line.store == asked::now) co_await line.changed.wait();
+  while (line.store == asked::now) co_await line.store_answered.wait();
   if (line.store == asked::done) co_return true;
   line.store = asked::now;
   std::exception_ptr error;
@@ -73,7 +79,8 @@ coro<bool> delivery_place::ask_store(receiver_store& store, std::string sender) 
     sender_line& of;
     ~asking() {
       if (of.store == asked::now) of.store = asked::not_yet;
-      of.pulse();
+      of.store_answered.set();
+      of.store_answered.clear();
     }
   } const until_here{line};
   try {
@@ -107,7 +114,14 @@ coro<std::optional<receipt::sort>> delivery_place::turn(receiver_store* store, s
     if (is_next && !line.busy) break;
     if (!is_next && !line.here.contains(number_ - 1)) co_return sort::again;
     if (line.here.size() > most) co_return sort::again;
-    co_await line.changed.wait();
+    event mine;
+    const auto entry = line.waiting.emplace(number_, &mine);
+    const struct leaving {
+      sender_line& of;
+      decltype(entry) where;
+      ~leaving() { of.waiting.erase(where); }
+    } until_here{line, entry};
+    co_await mine.wait();
   }
   line.busy = true;
   in_hand_ = true;
