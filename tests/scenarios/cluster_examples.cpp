@@ -1,5 +1,5 @@
 // The examples of clusters that are several programs, as somebody uses them in terminals.
-#include <troupe/runtime/timeout.hpp>
+#include <troupe/runtime/task.hpp>
 
 #include "scenarios/programs.hpp"
 #include "scenarios/support.hpp"
@@ -22,6 +22,13 @@ coro<std::string> address_of(real_program& program) {
   co_return line.substr(line.rfind(' ') + 1);
 }
 
+coro<> ask_often(real_program& member) {
+  for (;;) {
+    member.say("/who\n");
+    co_await sleep(50ms);
+  }
+}
+
 std::size_t count_of(const std::string& in, const std::string& what) {
   std::size_t count = 0;
   for (std::size_t at = in.find(what); at != std::string::npos; at = in.find(what, at + 1)) ++count;
@@ -40,11 +47,9 @@ TEST_CASE(
     real_program cid({example("cluster_chat"), "cid", "127.0.0.1:0", where});
     real_program* const all[] = {&ann, &bob, &cid};
     for (real_program* const each : all) {
-      while (each->said().find("and 2 others") == std::string::npos) {
-        each->say("/who\n");
-        co_await sleep(20ms);
-        co_await each->until("others\n");
-      }
+      auto asking = create_task(ask_often(*each));
+      co_await each->until("and 2 others");
+      asking.cancel();
     }
     ann.say("one\n");
     ann.say("/join garden\nnobody is here\n/leave garden\ntwo\n");
