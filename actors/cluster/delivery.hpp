@@ -10,6 +10,7 @@
 #include <troupe/runtime/event.hpp>
 #include <troupe/runtime/future.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -48,11 +49,16 @@ struct delivery {
 /// Left undefined: the compiler names the message in the one line that says what is wrong.
 template <class Message>
 struct reliable_message_has_to_name_its_reply_such_as_void;
+template <class Message>
+struct reliable_message_cannot_be_copied;
 
 template <class M>
 constexpr void check_reliable() {
-  if constexpr (!request<M>)
+  if constexpr (!request<M>) {
     static_cast<void>(sizeof(reliable_message_has_to_name_its_reply_such_as_void<M>));
+  } else if constexpr (!std::copy_constructible<M>) {
+    static_cast<void>(sizeof(reliable_message_cannot_be_copied<M>));
+  }
 }
 
 template <class P>

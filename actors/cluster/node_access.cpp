@@ -70,6 +70,8 @@ coro<> node_access::next_name() {
 }
 
 std::shared_ptr<void>& node_access::shared(std::string_view name) {
+  if (loop::current() != &home_)
+    throw invalid_state("'" + std::string(name) + "' was to be used off the loop of its node");
   const auto core = alive();
   if (core == nullptr) throw invalid_state("the node has left");
   return core->shared[std::string(name)];

@@ -102,10 +102,12 @@ class reliable<protocol<Ms...>> {
  private:
   template <class M>
   static std::unique_ptr<internal::outgoing> made(M&& m) {
-    if constexpr (!accepts<protocol_type, M>)
-      static_cast<void>(sizeof(message_is_not_in_the_protocol<M, protocol_type>));
-    else
+    if constexpr (accepts<protocol_type, M>) {
       return std::make_unique<internal::outgoing_of<M>>(std::move(m));
+    } else {
+      static_cast<void>(sizeof(message_is_not_in_the_protocol<M, protocol_type>));
+      return nullptr;
+    }
   }
   template <class M>
   static auto named_if_unsafe(future<void> result) {
@@ -236,7 +238,7 @@ class receiver<protocol<Ms...>> final : public actor<protocol<delivery<Ms>..., d
 ///
 /// A handler that throws `rejected` is done with its message. One that throws something else crashes, and is given it again, by and by: after a restart by its
 /// supervisor, or when another actor is published by the name.
-/// Errors: std::invalid_argument for options, or a name, that make no sense; `invalid_state` when the node has left.
+/// Errors: std::invalid_argument for options, or a name, that make no sense; `invalid_state` off the node's loop, and when the node has left.
 /// Threads: the node's loop.
 template <class... Ms>
 any_actor publish_reliably(node& on, std::string_view name, const actor_ref<protocol<Ms...>>& who,

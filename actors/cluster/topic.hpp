@@ -175,7 +175,8 @@ class topic {
 
   /// The options are those of whoever is first on this node.
   /// Errors: `name_mismatch` when it is a topic of another message on this node (on another one its messages are refused, and reported, where they
-  /// arrive); std::invalid_argument for a name that is empty, longer than 1000 bytes, or has control characters in it.
+  /// arrive); std::invalid_argument for a name that is empty, longer than 1000 bytes, or has control characters in it; `invalid_state` off the node's loop, and
+  /// when the node has left.
   topic(node& on, std::string_view name, const topic_options& options = {}) {
     const internal::node_access access(on);
     const auto& content = troupe::internal::envelope_of<M>::type;

@@ -235,14 +235,23 @@ TEST_CASE("what is not acknowledged when the sender goes is reported, and who wa
   });
 }
 
-TEST_CASE("a sender whose node has left says so") {
+TEST_CASE("a sender whose node has left says so, also of what it had") {
   naturally([](simulation& world, network&) -> coro<> {
+    int reported = 0;
+    world.expect_failures([&](const failure_report& report) {
+      reported += report.message.starts_with("1 messages to 'book' were given up") ? 1 : 0;
+      return true;
+    });
     std::optional<cluster::node> one(at("one", "127.0.0.2"));
     cluster::reliable<writing> to(*one, "book");
-    one.reset();
+    auto handled = to.deliver(entry{1, 1});
     co_await world.quiet();
+    one.reset();
+    CHECK_THROWS_AS(co_await handled, invalid_state);
+    CHECK(reported == 1);
     CHECK_THROWS_AS(to.try_send(entry{1, 1}), invalid_state);
     CHECK_THROWS_AS(to.send(entry{1, 1}), invalid_state);
+    CHECK_THROWS_AS(co_await to.flushed(), invalid_state);
   });
 }
 

@@ -217,6 +217,33 @@ TEST_CASE("of a node that has left a topic goes on for those that are there") {
   });
 }
 
+namespace {
+
+struct publish_now {
+  using reply = bool;
+};
+
+/// Publishes from another loop than the node's, where no topic is to be made.
+class publisher : public actor<protocol<publish_now>> {
+ public:
+  publisher(cluster::node* of, news to) : of_(of), to_(std::move(to)) {}
+  bool on(publish_now) {
+    to_.publish({2, 9, ""});
+    try {
+      const news none(*of_, "other");
+    } catch (const invalid_state&) {
+      return true;
+    }
+    return false;
+  }
+
+ private:
+  cluster::node* of_;
+  news to_;
+};
+
+}  // namespace
+
 TEST_CASE("topics work between loops") {
   first_come natural;
   simulation world(natural, {.threads = 2, .most_steps = 1'000'000});
@@ -231,8 +258,12 @@ TEST_CASE("topics work between loops") {
     co_await within.advance(1s);
     for (std::uint32_t each = 1; each <= 5; ++each) here.publish({1, each, ""});
     co_await within.quiet();
+    const auto other = spawn<publisher>(place::on(1), &one, here);
+    const bool was_refused = co_await other.ask(publish_now{});
+    CHECK(was_refused);
+    co_await within.quiet();
     const std::vector<line> read = co_await read_by(far);
-    CHECK(read.size() == 5);
+    CHECK(read.size() == 6);
     far.stop();
     co_await within.quiet();
     CHECK(here.nodes() == 0);
