@@ -5,6 +5,7 @@
 #include <troupe/runtime/loop.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -38,6 +39,8 @@ class actor_roots final : public loop_service {
   bool finished() const override { return last_ == nullptr; }
   std::string unfinished() const override;
   void each_task(const callable<void(task_base&)>& visit) const override;
+  /// Those that nothing can ever come to any more, though they go on: for a simulation, between two steps.
+  std::size_t each_forgotten(const callable<void(const std::string&)>& visit) const;
   ~actor_roots() override;
 
   void add(cell& root) noexcept {
@@ -67,6 +70,8 @@ class actor_roots final : public loop_service {
 
  private:
   static void find();
+  /// Whether it has neither anything to do, nor a ref by which anything could come. Never so of a process, and of a parent.
+  static bool forgotten(const cell& who) noexcept;
   void stop_last() noexcept;
 
   // A loop may be closed on another thread than it ran on, and its memory used again for the next.

@@ -64,6 +64,8 @@ class cell : public work {
   void release() noexcept {
     if (count_.drop()) free();
   }
+  /// Whether nobody can reach it any more, beside itself: there is no ref, and nobody waits for an answer or for its end.
+  bool unreachable() const noexcept { return count_.value() == 1 && mailbox_.empty(); }
 
   /// Makes it one that is restarted, by `construct`, when its parent decides so. Before `begin`.
   void supervised_as(restart when, callable<void(cell&)> construct);

@@ -2,6 +2,7 @@
 #include <troupe/actors/cell.hpp>
 
 #include <troupe/actors/actor_roots.hpp>
+#include <troupe/actors/internal/belongings.hpp>
 #include <troupe/actors/internal/interceptor.hpp>
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/order.hpp>
@@ -286,7 +287,14 @@ constinit thread_local actor_roots::found actor_roots::cached{};
 void actor_roots::find() {
   loop* const running = loop::current();
   expects(running != nullptr, "actors need a running loop, and none runs on this thread");
-  cached = {running, &running->service<actor_roots>(), ended.load(std::memory_order_relaxed)};
+  actor_roots& roots = running->service<actor_roots>();
+  cached = {running, &roots, ended.load(std::memory_order_relaxed)};
+  if (running->simulator() != nullptr) [[unlikely]] {
+    running->simulator()->set_forgotten(*running,
+                                        [&roots](const callable<void(const std::string&)>& visit) {
+                                          return roots.each_forgotten(visit);
+                                        });
+  }
 }
 
 actor_roots::~actor_roots() {
@@ -326,6 +334,27 @@ void actor_roots::stop_last() noexcept {
 
 void actor_roots::each_task(const callable<void(task_base&)>& visit) const {
   for (const cell* root = last_; root != nullptr; root = root->previous_) root->each_task(visit);
+}
+
+bool actor_roots::forgotten(const cell& who) noexcept {
+  if (who.count_.value() != 1 || who.life_ != cell::life::running || who.scheduled_ || who.busy_ ||
+      who.stop_wanted_ || who.draining_ || who.last_child_ != nullptr || !who.mailbox_.empty())
+    return false;
+  const cell_extra* const known = who.known_extra();
+  if (known == nullptr) return true;
+  if (!known->tasks.empty() || known->process != nullptr || known->monitors != nullptr ||
+      !known->links.empty() || known->beside != 0 || !known->urgent.empty())
+    return false;
+  return known->kept == nullptr || (known->kept->timers.empty() && !known->kept->idle.is_set());
+}
+
+std::size_t actor_roots::each_forgotten(const callable<void(const std::string&)>& visit) const {
+  std::size_t seen = 0;
+  if (shutting_down_) return seen;
+  for (const cell* root = last_; root != nullptr; root = root->previous_, ++seen) {
+    if (forgotten(*root)) visit(root->description());
+  }
+  return seen;
 }
 
 std::string actor_roots::unfinished() const {

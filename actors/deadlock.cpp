@@ -24,6 +24,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -335,12 +336,25 @@ void search::end_at_home(std::unique_ptr<search> self, searches& todo) {
 
 }  // namespace
 
+namespace {
+/// The handler whose task it is, or null. To find that a task is no handler's takes a comparison of names all the way up, on each ask of a
+/// task that has to wait; so the sort of task that was last seen to be none is kept in mind.
+activity_base* handler_of(const task_base& task) noexcept {
+  thread_local const std::type_info* no_handler = nullptr;
+  const std::type_info* const sort = &typeid(task);
+  if (sort == no_handler) return nullptr;
+  auto* const found = dynamic_cast<const activity_base*>(&task);
+  if (found == nullptr) no_handler = sort;
+  return const_cast<activity_base*>(found);
+}
+}  // namespace
+
 bool search_deadlock(open_ask& closing) noexcept {
   if (closing.number() >= open_ask::first_number) return true;  // by a search that met it
   bool waits = false;
   each_waiting_task(closing.answer_to_come(), [&](const task_base& task) {
     if (waits) return;
-    auto* const activity = const_cast<activity_base*>(dynamic_cast<const activity_base*>(&task));
+    activity_base* const activity = handler_of(task);
     if (activity == nullptr) return;
     for (const open_ask* const each : awaited_by(*activity)) waits |= each == &closing;
   });

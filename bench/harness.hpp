@@ -30,6 +30,7 @@ inline constexpr int idle_actors = 200'000;
 
 // What one repetition was asked for.
 struct request {
+  const char* name = "";
   int loops = 1;
   double seconds = 0.3;
 };
@@ -138,6 +139,7 @@ inline int main(int argc, char** argv, const std::vector<entry>& table) {
   }
   if (argc < 2 || argv[1][0] == '-') return usage(argv[0]);
   request wanted;
+  wanted.name = argv[1];
   const char* impl = nullptr;
   for (int i = 2; i < argc; i += 2) {
     if (i + 1 == argc) return usage(argv[0]);

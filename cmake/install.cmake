@@ -33,6 +33,9 @@ foreach(part IN ITEMS caf cluster)
       FILES_MATCHING PATTERN "*.hpp" PATTERN "internal" EXCLUDE)
   endif()
 endforeach()
+if(TARGET troupe_cluster)
+  install(PROGRAMS actors/cluster/dev-ca DESTINATION ${CMAKE_INSTALL_DATADIR}/troupe)  # certificates for development
+endif()
 install(FILES io/troupe.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

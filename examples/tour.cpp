@@ -35,6 +35,7 @@ int test_a_server_main(int argc, char** argv);
 int two_nodes_main(int argc, char** argv);
 int cluster_chat_main(int argc, char** argv);
 int replicated_counter_main(int argc, char** argv);
+int word_count_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
@@ -71,6 +72,7 @@ int main(int argc, char** argv) {
   if (again == "two_nodes") return two_nodes_main(argc, argv);
   if (again == "cluster_chat") return cluster_chat_main(argc, argv);
   if (again == "replicated_counter") return replicated_counter_main(argc, argv);
+  if (again == "word_count") return word_count_main(argc, argv);
   static const chapter chapters[] = {
       {"hello", "an actor is told and asked", &hello_main},
       {"gather", "three tasks at the same time", &gather_main},
@@ -104,6 +106,7 @@ int main(int argc, char** argv) {
       {"test_a_server", "the same on a network that is simulated, and breaks down",
        &test_a_server_main},
       {"two_nodes", "a second program, killed and started again", &two_nodes_main},
+      {"word_count", "many count, some are killed, nothing is counted twice", &word_count_main},
       {"cluster_chat", "rooms are topics of the cluster, members come and go", &cluster_chat_main},
       {"replicated_counter", "what is counted on both sides of a cut is the same in the end",
        &replicated_counter_main},

@@ -53,6 +53,12 @@ endpoint endpoint::parse(std::string_view text) {
   return parsed;
 }
 
+bool endpoint::is_loopback() const noexcept {
+  if (!ipv6_) return raw_[0] == 127;
+  constexpr std::array<std::uint8_t, 16> one = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  return raw_ == one;
+}
+
 std::string endpoint::address() const {
   char text[INET6_ADDRSTRLEN] = {};
   inet_ntop(ipv6_ ? AF_INET6 : AF_INET, raw_.data(), text, sizeof text);

@@ -26,6 +26,8 @@ class endpoint {
   static endpoint loopback(std::uint16_t port) { return {"127.0.0.1", port}; }
 
   bool is_ipv6() const noexcept { return ipv6_; }
+  /// Whether only this machine can be reached by it: 127.0.0.0/8, or ::1.
+  bool is_loopback() const noexcept;
   std::uint16_t port() const noexcept { return port_; }
   /// The address without the port.
   std::string address() const;

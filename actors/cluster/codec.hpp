@@ -198,19 +198,16 @@ inline const layout* part(const layout* theirs, std::size_t index) {
 /// Those of one's own fields that the peer has, too; what else he has is passed over.
 template <class... Fields>
 void decode_fields(reader& from, const layout* theirs, Fields&... all) {
-  if (theirs == nullptr) {
-    (get_value(from, all, nullptr), ...);
-    return;
-  }
-  from.around.push_back(theirs);
+  if (theirs != nullptr) from.enter(*theirs);
   std::size_t index = 0;
+  // Once for both ways: it is compiled for each type.
   [[maybe_unused]] const auto next = [&](auto& field) {
-    if (index < theirs->parts.size()) get_value(from, field, &theirs->parts[index]);
+    if (theirs == nullptr || index < theirs->parts.size())
+      get_value(from, field, part(theirs, index));
     ++index;
   };
   (next(all), ...);
-  for (; index < theirs->parts.size(); ++index) from.skip(theirs->parts[index]);
-  from.around.pop_back();
+  if (theirs != nullptr) from.leave(*theirs, index);
 }
 
 template <class T, std::size_t... index>

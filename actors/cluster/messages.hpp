@@ -30,6 +30,8 @@ class answer_sink {
   virtual writer& begin_answer(const served_ask& to, const shape* content) = 0;
   virtual void end_answer(const served_ask& to) = 0;
   virtual void drop_answer() noexcept = 0;
+  /// Whether there is no room for it now: it is finished when there is.
+  virtual bool put_off(served_ask& answered) = 0;
   /// It has failed; null: nobody wants it any more.
   virtual void failed(const served_ask& ended, const std::exception_ptr& error) noexcept = 0;
 
@@ -37,78 +39,71 @@ class answer_sink {
   ~answer_sink() = default;
 };
 
-/// An ask that came from another node. Life: until it has been answered, has failed, or was withdrawn. Threads: the node's loop.
-class served_ask {
+struct message_entry;
+
+/// An ask that came from another node. Life: until it has been answered, has failed, or was withdrawn; it frees itself then. Threads: the
+/// node's loop.
+class served_ask final : private troupe::internal::observer, public troupe::internal::pooled {
  public:
-  served_ask(answer_sink& to, std::uint64_t given) noexcept : sink(&to), number(given) {}
+  /// `asked` has not been sent yet; this is the one who waits for its answer.
+  served_ask(answer_sink& to, std::uint64_t given, const message_entry& message,
+             troupe::internal::open_ask& asked) noexcept
+      : observer(&served_ask::on_done),
+        sink(&to),
+        number(given),
+        message_(message),
+        asked_(asked),
+        answer_(asked.answer_to_come()) {
+    answer_.add_observer(*this);
+  }
+  /// It may be over before this returns.
+  void pass_on() noexcept { asked_.target().enqueue(asked_.request()); }
   /// Nobody waits for it any more.
-  virtual void give_up() noexcept = 0;
+  void give_up() noexcept {
+    sink = nullptr;
+    answer_.cancel("its asker has gone");
+  }
+  /// It is done, and whoever put it off has room for the answer.
+  void finish() noexcept {
+    if (sink != nullptr) tell(*sink);
+    delete this;
+  }
 
   answer_sink* sink;  ///< null when its connection has gone
   const std::uint64_t number;
 
- protected:
-  ~served_ask() = default;
-};
-
-template <class M>
-class served_ask_of final : public troupe::internal::ask_state<M>,
-                            private troupe::internal::observer,
-                            public served_ask {
- public:
-  served_ask_of(answer_sink& to, std::uint64_t given, cell& target, M&& asked)
-      : troupe::internal::ask_state<M>(*loop::current(), target, std::move(asked), infinite),
-        observer(&served_ask_of::on_done),
-        served_ask(to, given) {
-    this->release();  // no future of it is handed out
-    this->add_observer(*this);
-  }
-  /// It may be over before this returns.
-  void pass_on() noexcept { this->target().enqueue(this->request_envelope()); }
-  void give_up() noexcept override {
-    sink = nullptr;
-    this->cancel("its asker has gone");
-  }
-
  private:
+  ~served_ask() { answer_.release(); }
   static void on_done(observer& self) noexcept {
-    auto& mine = static_cast<served_ask_of&>(self);
-    if (mine.sink != nullptr) mine.tell(*mine.sink);
+    auto& mine = static_cast<served_ask&>(self);
+    if (mine.sink == nullptr || !mine.sink->put_off(mine)) mine.finish();
   }
-  void tell(answer_sink& to) noexcept {
-    if (this->was_cancelled()) return to.failed(*this, nullptr);
-    if (this->result_.has_error()) return to.failed(*this, this->result_.error());
-    std::exception_ptr error;
-    try {
-      if constexpr (std::is_void_v<reply_of<M>>) {
-        to.begin_answer(*this, nullptr);
-      } else {
-        put_value(to.begin_answer(*this, &shape_of<reply_of<M>>::value), this->result_.get());
-      }
-      return to.end_answer(*this);
-    } catch (...) {
-      error = std::current_exception();
-    }
-    to.drop_answer();
-    to.failed(*this, error);
-  }
-  void destroy() noexcept override { delete this; }
+  void tell(answer_sink& to) noexcept;
+
+  const message_entry& message_;
+  troupe::internal::open_ask& asked_;
+  future_base& answer_;
 };
 
-/// What is done with an `M`.
-struct message_entry {
-  const troupe::internal::message_info* info;
-  const shape* content;
-  const shape* reply;                            ///< null for none, and for one that says nothing
-  bool (*asked)(const envelope& item) noexcept;  ///< whether its sender waits for an answer
-  void (*put)(writer& to, const envelope& item);
-  // Those that read may throw: `malformed`, and what a `coded` of the user's throws; nothing is done then.
-  void (*tell)(reader& from, const layout* theirs, cell& to);
-  served_ask* (*make_ask)(reader& from, const layout* theirs, cell& to, answer_sink& home,
-                          std::uint64_t number);
-  void (*send_ask)(served_ask& made) noexcept;
-  void (*answer)(reader& from, const layout* theirs, reply_slot& asked);
-};
+// What is made for each message and each answer is compiled for each, so it is as little as can be: what reads is in it once, and what
+// differs by the answer only is a template of that.
+
+/// The answer of an ask that has succeeded.
+template <class R>
+void put_answer(writer& to, future_base& done) {
+  put_value(to, static_cast<troupe::internal::typed_future<R>&>(done).get());
+}
+
+template <class R>
+void take_answer(reader& from, const layout* theirs, reply_slot& asked) {
+  troupe::internal::outcome<R> given;
+  if constexpr (std::is_void_v<R>) {
+    given.set_value();
+  } else {
+    given.set_value(decoded<R>(from, theirs));
+  }
+  static_cast<troupe::internal::typed_reply_slot<R>&>(asked).answer_with(given);
+}
 
 template <class M>
 struct message_functions {
@@ -117,54 +112,67 @@ struct message_functions {
   static void put(writer& to, const envelope& item) {
     put_value(to, static_cast<const held&>(item).message);
   }
-  static void tell(reader& from, const layout* theirs, cell& to) {
-    M given = decoded<M>(from, theirs);
-    to.enqueue(*new held(std::move(given)));
+  [[gnu::noinline]] static M read(reader& from, const layout* theirs) {
+    return decoded<M>(from, theirs);
   }
-  static served_ask* make_ask(reader& from, const layout* theirs, cell& to, answer_sink& home,
-                              std::uint64_t number) {
-    if constexpr (request<M>) {
-      M given = decoded<M>(from, theirs);
-      return new served_ask_of<M>(home, number, to, std::move(given));
-    } else {
-      reader::refuse("a message is asked that has no answer");
-    }
+  static envelope& told(reader& from, const layout* theirs) {
+    return *new held(read(from, theirs));
   }
-  static void send_ask(served_ask& made) noexcept {
-    if constexpr (request<M>) static_cast<served_ask_of<M>&>(made).pass_on();
-  }
-  static void answer(reader& from, const layout* theirs, reply_slot& asked) {
-    if constexpr (request<M>) {
-      auto& waiting = static_cast<troupe::internal::ask_state<M>&>(asked);
-      if constexpr (std::is_void_v<reply_of<M>>) {
-        waiting.answer();
-      } else {
-        reply_of<M> given = decoded<reply_of<M>>(from, theirs);
-        waiting.answer(std::move(given));
-      }
-    }
+  static troupe::internal::open_ask& ask(reader& from, const layout* theirs, loop& here, cell& to) {
+    return *new troupe::internal::ask_state<M>(here, to, read(from, theirs), infinite);
   }
 };
 
-template <class M>
-consteval const shape* reply_shape() {
-  if constexpr (request<M>) {
-    if constexpr (!std::is_void_v<reply_of<M>>) return &shape_of<reply_of<M>>::value;
+/// What is done with an `M`. What is about answers is null where there are none.
+struct message_entry {
+  const troupe::internal::message_info* info;
+  const shape* content;
+  const shape* reply;  ///< null also for an answer that says nothing
+  void (*put)(writer& to, const envelope& item);
+  // Those that read may throw: `malformed`, and what a `coded` of the user's throws; nothing is done then.
+  envelope& (*told)(reader& from, const layout* theirs);
+  troupe::internal::open_ask& (*ask)(reader& from, const layout* theirs, loop& here, cell& to);
+  void (*answer)(reader& from, const layout* theirs, reply_slot& asked);
+  void (*put_answer)(writer& to, future_base& done);  ///< null also for an answer that says nothing
+
+  /// Whether its sender waits for an answer.
+  bool asked(const envelope& item) const noexcept {
+    return ask != nullptr && item.reply != nullptr;
   }
-  return nullptr;
+  void tell(reader& from, const layout* theirs, cell& to) const { to.enqueue(told(from, theirs)); }
+  served_ask* make_ask(reader& from, const layout* theirs, cell& to, answer_sink& home,
+                       std::uint64_t number) const {
+    if (ask == nullptr) reader::refuse("a message is asked that has no answer");
+    return new served_ask(home, number, *this, ask(from, theirs, *loop::current(), to));
+  }
+  void send_ask(served_ask& made) const noexcept { made.pass_on(); }
+};
+
+template <class M>
+consteval message_entry make_entry() {
+  using functions = message_functions<M>;
+  message_entry made{&troupe::internal::envelope_of<M>::type,
+                     &shape_of<M>::value,
+                     nullptr,
+                     &functions::put,
+                     &functions::told,
+                     nullptr,
+                     nullptr,
+                     nullptr};
+  if constexpr (request<M>) {
+    using reply = reply_of<M>;
+    made.ask = &functions::ask;
+    made.answer = &take_answer<reply>;
+    if constexpr (!std::is_void_v<reply>) {
+      made.reply = &shape_of<reply>::value;
+      made.put_answer = &put_answer<reply>;
+    }
+  }
+  return made;
 }
 
 template <class M>
-inline constexpr message_entry entry_of = {
-    &troupe::internal::envelope_of<M>::type,
-    &shape_of<M>::value,
-    reply_shape<M>(),
-    [](const envelope& item) noexcept { return request<M> && item.reply != nullptr; },
-    &message_functions<M>::put,
-    &message_functions<M>::tell,
-    &message_functions<M>::make_ask,
-    &message_functions<M>::send_ask,
-    &message_functions<M>::answer};
+inline constexpr message_entry entry_of = make_entry<M>();
 
 struct remote_target;
 

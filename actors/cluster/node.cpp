@@ -1,13 +1,9 @@
 #include <troupe/actors/cluster/internal/node_core.hpp>
 
-#include <troupe/actors/internal/in_seconds.hpp>
 #include <troupe/actors/watch.hpp>
 #include <troupe/io/listening.hpp>
-#include <troupe/io/open_connection.hpp>
 #include <troupe/runtime/errors.hpp>
 #include <troupe/runtime/internal/simulator.hpp>
-#include <troupe/runtime/sleep.hpp>
-#include <troupe/runtime/timeout.hpp>
 
 #include <sys/random.h>
 
@@ -19,30 +15,16 @@
 namespace troupe::cluster {
 
 using internal::cell;
-using internal::peer;
 using internal::protocol_table;
 
 namespace {
 
-constexpr std::uint32_t magic = 0x70757274;  // "trup"
-constexpr std::uint8_t version = 1;
-constexpr std::size_t longest_hello = 4096;
-constexpr std::size_t longest_name = 255;
-// All that is no message of a program fits into that: names, layouts, errors.
-constexpr std::size_t least_longest = std::size_t{1} << 16;
-// Of those that peers have told of: who has a certificate is believed, but not without end.
-constexpr std::size_t most_addresses = 10'000;
-
-bool is_loopback(const io::endpoint& at) {
-  const std::string address = at.address();
-  return address.starts_with("127.") || address == "::1";
-}
-
-/// At random; in a simulation the same in the same run.
+/// At random; in a simulation the same in the same run, and not in the order in which they are drawn.
 node_id new_id() {
   node_id made;
   if (troupe::internal::simulator* const here = troupe::internal::current_simulator()) {
-    made.bits = {here->number_task(), 0};
+    const std::uint64_t number = here->number_task();
+    made.bits = {number * 0x9e3779b97f4a7c15, number};
   } else if (::getrandom(made.bits.data(), sizeof made.bits, 0) != sizeof made.bits) {
     throw std::system_error(errno, std::generic_category(), "random numbers of the system");
   }
@@ -62,14 +44,19 @@ std::string node_id::text() const {
 
 node::core::core(node_options given)
     : home_(troupe::internal::running_loop("a node")), options_(std::move(given)) {
-  if (!is_name(options_.name, longest_name))
+  if (!is_name(options_.name, internal::longest_name))
     throw std::invalid_argument(
         "a node needs a name, of up to 255 bytes and without control characters");
-  if (options_.longest_message < least_longest)
+  if (options_.longest_message < internal::least_longest)
     throw std::invalid_argument("a node has to take messages of 64 KiB at least");
   if (options_.heartbeat <= duration::zero() || options_.silence <= options_.heartbeat)
     throw std::invalid_argument(
         "the silence by which a node is lost has to be longer than the time between heartbeats");
+  for (const std::string& each : options_.named_seeds) {
+    const std::size_t colon = each.rfind(':');
+    if (colon == 0 || colon == std::string::npos || colon + 1 == each.size())
+      throw std::invalid_argument("a seed is named HOST:PORT, and not '" + each + "'");
+  }
   info_.id = new_id();
   info_.name = options_.name;
 }
@@ -77,7 +64,7 @@ node::core::core(node_options given)
 node::core::~core() = default;
 
 void node::core::expect_safe(const io::endpoint& at, const char* doing) const {
-  if (is_loopback(at) || options_.insecure || options_.secure_dialled) return;
+  if (at.is_loopback() || options_.insecure || options_.secure_dialled) return;
   throw std::invalid_argument("a node was to " + std::string(doing) + " " + at.text() +
                               ", where others can listen in and speak: give it credentials "
                               "(troupe::cluster::credentials), or say `insecure`");
@@ -96,9 +83,10 @@ void node::core::begin() {
           if (alive != nullptr) co_await alive->serve(std::move(wire));
         },
         *options_.listen, {.most_connections = options_.most_connections});
-    info_.address = listening_.local().text();
+    info_.address = options_.address ? options_.address->text() : listening_.local().text();
   }
-  for (const io::endpoint& each : options_.seeds) look_for(each);
+  for (const io::endpoint& each : options_.seeds) look_for(each, true);
+  for (const std::string& each : options_.named_seeds) look_for_name(each);
 }
 
 void node::core::leave() {
@@ -107,251 +95,11 @@ void node::core::leave() {
     listening_.close();
     listening_.abort_clients();
   }
-  for (auto& [address, each] : looking_) each.cancel();
+  for (auto& [address, each] : looking_) each.looks.cancel();
   for (const any_actor& each : factories) each.stop();
   for (const auto& [id, each] : std::exchange(peers, {})) each->lose("this node leaves");
+  for (const auto& [name, number] : std::exchange(names_, {})) unnamed(number);
   names_changed();
-}
-
-// --- connections ------------------------------------------------------------------------------------------------------
-
-void node::core::look_for(const io::endpoint& there) {
-  const std::string address = there.text();
-  const auto known = looking_.find(address);
-  if (known != looking_.end() && !known->second.done()) return;
-  looking_.insert_or_assign(
-      address, create_task(keep_looking(there), {.name = "node: look for " + address}));
-}
-
-void node::core::heard_of(const node_id& other, const std::string& address) {
-  // Of two nodes the lower one makes the connection.
-  if (!(info_.id < other) || peers.contains(other) || looking_.size() >= most_addresses) return;
-  try {
-    const io::endpoint there = io::endpoint::parse(address);
-    expect_safe(there, "connect to");
-    look_for(there);
-  } catch (const std::exception&) {  // of a family that is not known here
-  }
-}
-
-coro<> node::core::serve(io::stream wire) {
-  try {
-    if (options_.secure_accepted) {
-      auto securing = options_.secure_accepted(std::move(wire));
-      wire = co_await timeout(options_.handshake, std::move(securing));
-    }
-    co_await talk(std::move(wire), false);
-  } catch (const std::system_error&) {
-  } catch (const timeout_error&) {
-  }
-}
-
-coro<> node::core::keep_looking(io::endpoint there) {
-  const std::shared_ptr<core> alive = shared_from_this();
-  duration pause = options_.retry;
-  const std::string address = there.text();
-  const auto is_there = [&] {
-    return std::any_of(peers.begin(), peers.end(),
-                       [&](const auto& each) { return each.second->info().address == address; });
-  };
-  while (!leaving_ && address != info_.address) {
-    try {
-      if (!is_there()) {
-        auto opening = io::open_connection(there);
-        io::stream wire = co_await timeout(options_.handshake, std::move(opening));
-        if (options_.secure_dialled) {
-          auto securing = options_.secure_dialled(std::move(wire));
-          wire = co_await timeout(options_.handshake, std::move(securing));
-        }
-        if (co_await talk(std::move(wire), true)) pause = options_.retry;
-      }
-    } catch (const std::system_error&) {
-    } catch (const timeout_error&) {
-    }
-    co_await sleep(pause);
-    pause = std::min(pause * 2, options_.slowest_retry);
-  }
-}
-
-coro<node::core::greeting> node::core::exchange_hellos(io::stream& wire) {
-  writer to;
-  to.number(std::uint32_t{0});
-  to.number(static_cast<std::uint8_t>(internal::frame::hello));
-  to.number(magic);
-  to.number(version);
-  to.number(info_.id.bits[0]);
-  to.number(info_.id.bits[1]);
-  to.text(info_.name);
-  to.text(info_.address);
-  to.number(static_cast<std::uint64_t>(options_.longest_message));
-  to.number_at(0, static_cast<std::uint32_t>(to.size() - sizeof(std::uint32_t)));
-  wire.write(to.take());
-  const io::bytes head = co_await wire.read_exactly(sizeof(std::uint32_t));
-  reader size_of(head.span());
-  const auto size = size_of.number<std::uint32_t>();
-  if (size > longest_hello) reader::refuse("a greeting that is too long, or none");
-  const io::bytes body = co_await wire.read_exactly(size);
-  reader from(body.span());
-  if (from.number<std::uint8_t>() != static_cast<std::uint8_t>(internal::frame::hello) ||
-      from.number<std::uint32_t>() != magic)
-    reader::refuse("somebody who is no node");
-  if (from.number<std::uint8_t>() != version)
-    reader::refuse("a node of another version of the protocol");
-  greeting heard;
-  node_info& found = heard.who;
-  found.id.bits[0] = from.number<std::uint64_t>();
-  found.id.bits[1] = from.number<std::uint64_t>();
-  found.name = from.name(longest_name);
-  found.address = from.name(longest_name);
-  if (found.name.empty()) reader::refuse("a node without a name");
-  heard.longest = from.number<std::uint64_t>();
-  if (heard.longest < least_longest) reader::refuse("a node that takes hardly anything");
-  co_return heard;
-}
-
-coro<bool> node::core::talk(io::stream wire, bool dialled) {
-  auto exchanging = exchange_hellos(wire);
-  greeting heard;
-  try {
-    heard = co_await timeout(options_.handshake, std::move(exchanging));
-  } catch (const malformed&) {
-    wire.abort();
-    co_return false;
-  }
-  const node_info& who = heard.who;
-  if (who.id == info_.id || leaving_) co_return false;
-  const auto known = peers.find(who.id);
-  // Of two connections between two nodes that one stays which the lower of them has made.
-  if (known != peers.end()) {
-    const bool by_the_lower = dialled == (info_.id < who.id);
-    if (!by_the_lower) co_return false;
-    const std::shared_ptr<peer> other = known->second;
-    part(other, "another connection takes its place");
-  }
-  const auto made = std::make_shared<peer>(*this, who, heard.longest);
-  made->most_unsent = options_.unsent;
-  made->heard = home_.time();
-  welcome(made);
-  auto writing = create_task(write(wire, made), {.name = "node: write to " + who.name});
-  auto beating = create_task(beat(wire, made), {.name = "node: watch " + who.name});
-  std::string why = "it has closed the connection";
-  try {
-    co_await read(wire, *made);
-  } catch (const std::system_error& error) {
-    why = error.what();
-  } catch (const std::exception& error) {  // malformed, or no memory
-    why = error.what();
-    home_.report({"node '" + who.name + "' is not understood", std::current_exception()});
-  } catch (const cancelled&) {
-    part(made, "this node leaves");
-    writing.cancel();
-    beating.cancel();
-    throw;
-  }
-  part(made, why);
-  writing.cancel();
-  beating.cancel();
-  wire.abort();
-  co_return true;
-}
-
-namespace {
-
-constexpr std::size_t head_size = sizeof(std::uint32_t);
-
-/// How many bytes the frame has that begins here, with its head; 0 when not even that is there. Errors: `malformed`.
-std::size_t frame_size(std::span<const std::byte> begun, std::size_t longest) {
-  if (begun.size() < head_size) return 0;
-  reader head(begun);
-  const auto size = head.number<std::uint32_t>();
-  if (size == 0 || size > longest) reader::refuse("a frame that is longer than there may be");
-  return head_size + size;
-}
-
-void append(io::bytes& to, io::bytes& from, std::size_t size, std::size_t room) {
-  if (to.room().size() < size) {
-    io::bytes larger = io::bytes::with_capacity(room);
-    if (!to.empty()) std::memcpy(larger.room().data(), to.data(), to.size());
-    larger.grow(to.size());
-    to = std::move(larger);
-  }
-  std::memcpy(to.room().data(), from.data(), size);
-  to.grow(size);
-  from.consume(size);
-}
-
-}  // namespace
-
-coro<> node::core::read(io::stream& wire, peer& from) {
-  io::bytes begun;  // a frame of which the rest has not come
-  while (!from.lost()) {
-    io::bytes some = co_await wire.read_some();
-    if (some.empty()) co_return;
-    from.heard = home_.time();
-    while (!some.empty() && !from.lost()) {
-      if (begun.empty()) {
-        const std::size_t size = frame_size(some.span(), options_.longest_message);
-        if (size != 0 && size <= some.size()) {
-          from.receive(some.span().subspan(head_size, size - head_size));
-          some.consume(size);
-          continue;
-        }
-      }
-      const std::size_t size = frame_size(begun.span(), options_.longest_message);
-      const std::size_t wanted = (size != 0 ? size : head_size) - begun.size();
-      append(begun, some, std::min(wanted, some.size()), std::max(size, head_size));
-      if (size == 0 || begun.size() < size) continue;
-      from.receive(begun.span().subspan(head_size));
-      begun = {};
-    }
-  }
-}
-
-coro<> node::core::write(io::stream& wire, std::shared_ptr<peer> to) {
-  try {
-    for (;;) {
-      co_await to->something_to_send.wait();
-      if (to->lost()) break;
-      to->something_to_send.clear();
-      wire.write(to->take_out());
-      to->set_in_stream(wire.unsent());
-      co_await wire.drain();
-      to->set_in_stream(wire.unsent());
-    }
-  } catch (const std::system_error&) {  // who reads is told as well
-  }
-  wire.abort();  // another connection has taken its place: who reads is to hear of it
-}
-
-coro<> node::core::beat(io::stream& wire, std::shared_ptr<peer> with) {
-  while (!with->lost()) {
-    co_await sleep(options_.heartbeat);
-    if (with->lost()) break;
-    with->sweep();
-    if (!std::exchange(with->sent_since, false)) with->send_beat();
-    if (home_.time() - with->heard < options_.silence) continue;
-    part(with, "nothing was heard of it for " + troupe::internal::in_seconds(options_.silence));
-    wire.abort();
-  }
-}
-
-void node::core::welcome(const std::shared_ptr<peer>& arrived) {
-  for (const auto& [id, each] : peers) {
-    if (!each->info().address.empty()) arrived->send_member(each->info());
-    if (!arrived->info().address.empty()) each->send_member(arrived->info());
-  }
-  peers.emplace(arrived->info().id, arrived);
-  for (const auto& [name, number] : names_) arrived->send_name(name, number);
-  std::erase_if(watching_, [](const auto& each) { return !each.cell()->takes_messages(); });
-  for (const auto& each : watching_) each.tell(node_up{arrived->info()});
-}
-
-void node::core::part(const std::shared_ptr<peer>& gone, const std::string& why) {
-  if (gone->lost()) return;
-  peers.erase(gone->info().id);
-  gone->lose(why);
-  names_changed();
-  for (const auto& each : watching_) each.tell(node_down{gone->info(), why});
 }
 
 // --- actors -----------------------------------------------------------------------------------------------------------
@@ -400,9 +148,28 @@ std::uint64_t node::core::number_of(cell& who, const protocol_table& messages) {
   }
   const std::uint64_t number = ++last_number_;
   numbers_.emplace(&who, number);
-  exports_.emplace(number, exported{any_actor::of(who), {&messages}});
-  troupe::internal::watch(who, *new ending(shared_from_this(), number));
+  auto* const watching = new ending(shared_from_this(), number);
+  watching->keep();  // by the list, which may be told at once, and here
+  exports_.emplace(number, exported{any_actor::of(who), {&messages}, watching});
+  troupe::internal::watch(who, *watching);
   return number;
+}
+
+void node::core::let_go(std::uint64_t number) noexcept {
+  const auto known = exports_.find(number);
+  if (known == exports_.end()) return;
+  --known->second.holders;
+  forget_if_unused(number);
+}
+
+void node::core::forget_if_unused(std::uint64_t number) noexcept {
+  const auto known = exports_.find(number);
+  if (known == exports_.end() || known->second.holders != 0 || known->second.names != 0) return;
+  const exported gone = std::move(known->second);
+  exports_.erase(known);
+  numbers_.erase(gone.who.cell());
+  troupe::internal::unwatch(*gone.who.cell(), *gone.watching);
+  gone.watching->let_go();
 }
 
 node::core::exported* node::core::find(std::uint64_t number) noexcept {
@@ -414,7 +181,9 @@ void node::core::ended(std::uint64_t number, const exit_reason& why) {
   const auto known = exports_.find(number);
   if (known == exports_.end()) return;
   numbers_.erase(known->second.who.cell());
+  known->second.watching->let_go();
   exports_.erase(known);
+  for (const auto& [id, each] : peers) each->forget(number);
   std::erase_if(names_, [&](const auto& each) {
     if (each.second != number) return false;
     for (const auto& [id, peer] : peers) peer->send_name(each.first, 0);
@@ -432,15 +201,28 @@ void node::core::publish(std::string name, cell& who, const protocol_table& mess
         "control characters in it");
   const std::uint64_t number = number_of(who, messages);
   for (const auto& [id, each] : peers) each->send_name(name, number);
+  const auto before = names_.find(name);
+  const std::uint64_t replaced = before != names_.end() ? before->second : 0;
   names_[std::move(name)] = number;
+  ++exports_.at(number).names;
+  if (replaced != 0) unnamed(replaced);
   names_changed();
 }
 
 void node::core::unpublish(std::string_view name) {
   const auto known = names_.find(name);
   if (known == names_.end()) return;
+  const std::uint64_t number = known->second;
   names_.erase(known);
   for (const auto& [id, each] : peers) each->send_name(name, 0);
+  unnamed(number);
+}
+
+void node::core::unnamed(std::uint64_t number) noexcept {
+  const auto known = exports_.find(number);
+  if (known == exports_.end()) return;
+  --known->second.names;
+  forget_if_unused(number);
 }
 
 cell* node::core::find_own(std::string_view name, const protocol_table& messages) {
@@ -497,6 +279,9 @@ std::string node::core::describe() const {
       ", " + std::to_string(exports_.size()) + " actors known to others, " +
       std::to_string(options_.listen ? listening_.connections() : 0) + " connections accepted";
   for (const auto& [name, number] : names_) text += "\n  publishes '" + name + "'";
+  for (const auto& [address, each] : looking_)
+    if (!each.looks.done() && !each.trouble.empty())
+      text += "\n  looks for " + address + ": " + each.trouble;
   for (const auto& [id, each] : peers) {
     text += "\n  node '" + each->info().name + "' at " +
             (each->info().address.empty() ? "no address" : each->info().address) + ": " +
@@ -515,7 +300,7 @@ node::~node() { core_->leave(); }
 const node_info& node::info() const noexcept { return core_->info(); }
 void node::connect(const io::endpoint& there) {
   core_->expect_safe(there, "connect to");
-  core_->look_for(there);
+  core_->look_for(there, true);
 }
 std::vector<node_info> node::members() const {
   std::vector<node_info> all;

@@ -59,7 +59,12 @@ struct published_name {
 struct node_options {
   std::string name = "node";
   std::optional<io::endpoint> listen = {};  ///< none: it is found by nobody, and finds others
-  std::vector<io::endpoint> seeds = {};     ///< where to look for the others, again and again
+  /// By which others reach it, when that is not where it listens: behind a gateway, say. One that listens at all addresses is known by that at which it
+  /// is first seen.
+  std::optional<io::endpoint> address = {};
+  std::vector<io::endpoint> seeds = {};  ///< where to look for the others, again and again
+  /// The same by names, "cluster.example:7000", which are looked up again and again: all that one leads to are looked for.
+  std::vector<std::string> named_seeds = {};
   duration heartbeat = std::chrono::seconds(1);
   duration silence =
       std::chrono::seconds(5);  ///< a peer of whom nothing is heard for so long is lost
@@ -67,6 +72,8 @@ struct node_options {
   duration retry = std::chrono::milliseconds(
       100);  ///< before the second try to connect; doubled up to `slowest_retry`
   duration slowest_retry = std::chrono::seconds(10);
+  /// An address of which others have told is given up when nobody was there for so long; they tell of it again.
+  duration forget = std::chrono::minutes(10);
   std::size_t longest_message = std::size_t{1} << 26;  ///< bytes that it takes at once
   /// What makes a connection safe, in either direction: see `credentials` in tls.hpp. Without, a node listens on the loopback only, and connects
   /// to that only, unless it is said to be `insecure`.
@@ -74,7 +81,8 @@ struct node_options {
   std::function<coro<io::stream>(io::stream)> secure_dialled = {};
   bool insecure = false;
   std::size_t most_connections =
-      1'000;  ///< of others to it, in the midst of their handshakes or not
+      1'000;                        ///< of others to it, in the midst of their handshakes or not
+  std::size_t most_refs = 100'000;  ///< of actors of one other node that are held here at a time
   std::size_t unsent = std::size_t{1}
                        << 20;  ///< bytes for a peer from which on who sends to it waits
 };

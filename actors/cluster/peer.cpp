@@ -8,13 +8,7 @@
 
 namespace troupe::cluster::internal {
 
-/// A value that was written in a way in which ours are not. Not a broken connection: the message is refused.
-struct peer::unreadable {
-  std::string what;
-};
-
 namespace {
-constexpr std::size_t longest_type_name = 4096;
 // Of an error: it is for people, and has to fit whatever the other takes.
 constexpr std::size_t longest_text = 4096;
 }  // namespace
@@ -23,6 +17,7 @@ constexpr std::size_t longest_text = 4096;
 
 void peer::begin(frame what) {
   frame_begin_ = out_.size();
+  given_in_frame_.clear();
   out_.number(std::uint32_t{0});
   out_.number(static_cast<std::uint8_t>(what));
 }
@@ -39,31 +34,21 @@ void peer::end() {
   something_to_send.set();
 }
 
-void peer::cut() noexcept { out_.cut(frame_begin_); }
+void peer::cut() noexcept {
+  out_.cut(frame_begin_);
+  for (const std::uint64_t each : std::exchange(given_in_frame_, {})) take_back(each, 1);
+}
 
 void peer::set_in_stream(std::size_t unsent) noexcept {
   in_stream_ = unsent;
+  tell_put_off();
   if (has_room()) {
     room.set();
     room.clear();
   }
 }
 
-namespace {
-
 std::string common_name(std::string_view name) { return spelled_alike(name); }
-
-}  // namespace
-
-const message_entry* peer::told_type::in(const protocol_table& table) {
-  const auto known = entries.find(&table);
-  if (known != entries.end()) return known->second;
-  const message_entry* found = nullptr;
-  for (std::size_t index = 0; index < table.count; ++index)
-    if (common_name(table.all[index]->info->name) == name) found = table.all[index];
-  entries.emplace(&table, found);
-  return found;
-}
 
 std::uint64_t peer::number_of(const shape& content, std::string_view name) {
   const auto known = numbers_.find(&content);
@@ -134,6 +119,7 @@ void peer::send_ended(std::uint64_t number, const exit_reason& why) {
 
 void peer::send_name(std::string_view name, std::uint64_t number) {
   begin(frame::name);
+  if (number != 0) give(number);
   out_.text(name);
   out_.number(number);
   end();
@@ -164,6 +150,7 @@ void peer::sweep() {
     each->second.asker->skip();
     each = asks_.erase(each);
   }
+  release_refs();
 }
 
 // --- answers ----------------------------------------------------------------------------------------------------------
@@ -184,6 +171,20 @@ void peer::end_answer(const served_ask& to) {
 
 void peer::drop_answer() noexcept {
   if (out_.size() > frame_begin_) cut();
+}
+
+bool peer::put_off(served_ask& answered) {
+  if (takes_more() && put_off_.empty()) return false;
+  put_off_.push_back(&answered);
+  return true;
+}
+
+void peer::tell_put_off() noexcept {
+  while (!put_off_.empty() && takes_more()) {
+    served_ask* const next = put_off_.front();
+    put_off_.pop_front();
+    next->finish();
+  }
 }
 
 void peer::fail(std::uint64_t ask, failure_kind kind, std::string_view text) {
@@ -217,216 +218,7 @@ void peer::failed(const served_ask& ended, const std::exception_ptr& error) noex
   }
 }
 
-namespace {
-
-std::exception_ptr error_of(failure_kind kind, const std::string& text) {
-  switch (kind) {
-    case failure_kind::dead:
-      return std::make_exception_ptr(actor_dead(text));
-    case failure_kind::full:
-      return std::make_exception_ptr(mailbox_full(text));
-    case failure_kind::no_reply:
-    case failure_kind::given_up:
-      return std::make_exception_ptr(no_reply(text));
-    case failure_kind::rejected:
-      return std::make_exception_ptr(rejected(text));
-    case failure_kind::timed_out:
-      return std::make_exception_ptr(ask_timeout(text));
-    case failure_kind::unknown:
-      return std::make_exception_ptr(unknown_message(text));
-    case failure_kind::too_large:
-      return std::make_exception_ptr(message_too_large("the answer: " + text));
-    default:
-      return std::make_exception_ptr(remote_error(text));
-  }
-}
-
-}  // namespace
-
-// --- in ---------------------------------------------------------------------------------------------------------------
-
-void peer::receive(std::span<const std::byte> bytes) {
-  reader from(bytes);
-  from.context = this;
-  switch (static_cast<frame>(from.number<std::uint8_t>())) {
-    case frame::beat:
-      return;
-    case frame::type:
-      return receive_type(from);
-    case frame::tell:
-      return receive_message(from, false);
-    case frame::ask:
-      return receive_message(from, true);
-    case frame::answer:
-      return receive_answer(from);
-    case frame::failure:
-      return receive_failure(from);
-    case frame::withdraw: {
-      const auto known = serving_.find(from.number<std::uint64_t>());
-      if (known == serving_.end()) return;  // it has been answered
-      served_ask* const given_up = known->second;
-      serving_.erase(known);
-      return given_up->give_up();
-    }
-    case frame::ended:
-      return receive_ended(from);
-    case frame::stop:
-      if (node::core::exported* const known = node_->find(from.number<std::uint64_t>()))
-        known->who.stop();
-      return;
-    case frame::kill:
-      if (node::core::exported* const known = node_->find(from.number<std::uint64_t>()))
-        known->who.kill();
-      return;
-    case frame::name:
-      return receive_name(from);
-    case frame::member: {
-      node_id other;
-      other.bits[0] = from.number<std::uint64_t>();
-      other.bits[1] = from.number<std::uint64_t>();
-      return node_->heard_of(other, std::string(from.text()));
-    }
-    default:
-      reader::refuse("a frame of a sort that is not known");
-  }
-}
-
-void peer::receive_type(reader& from) {
-  constexpr std::size_t most = 10'000;
-  if (from.count() != types_.size() + 1) reader::refuse("types are numbered one after the other");
-  if (types_.size() == most) reader::refuse("there are more types than there may be");
-  told_type& added = types_.emplace_back();
-  added.name = from.name(longest_type_name);
-  added.text = from.text();
-  added.what = layout::parse(added.text);
-}
-
-peer::told_type& peer::type(std::uint64_t number) {
-  if (number == 0 || number > types_.size()) reader::refuse("of a type that was not told");
-  return types_[number - 1];
-}
-
-const layout* peer::layout_for(told_type& told, const shape& ours) {
-  using fit = told_type::fit;
-  auto known = told.fits.find(&ours);
-  if (known == told.fits.end()) {
-    const std::string text = text_of(ours);
-    const bool can_be_read = readable(layout::parse(text), told.what);
-    known = told.fits
-                .emplace(&ours, text == told.text ? fit::same
-                                : can_be_read     ? fit::readable
-                                                  : fit::no)
-                .first;
-  }
-  if (known->second == fit::no)
-    throw unreadable{"'" + told.name + "' is " + told.text + " on node '" + info_.name + "', and " +
-                     text_of(ours) + " on node '" + node_->info().name + "'"};
-  return known->second == fit::same ? nullptr : &told.what;
-}
-
-void peer::receive_message(reader& from, bool asked) {
-  const auto number = from.number<std::uint64_t>();
-  const std::uint64_t ask = asked ? from.number<std::uint64_t>() : 0;
-  if (asked && serving_.contains(ask))
-    reader::refuse("an ask has the number of another that goes on");
-  told_type& told = type(from.count());
-  node::core::exported* const target = node_->find(number);
-  if (target == nullptr) {
-    if (asked) fail(ask, failure_kind::dead, "the actor has ended that was asked for " + told.name);
-    return;
-  }
-  const message_entry* message = nullptr;
-  for (const protocol_table* const each : target->tables)
-    if (message == nullptr) message = told.in(*each);
-  cell& actor = *target->who.cell();
-  try {
-    if (message == nullptr)
-      throw unreadable{actor.description() +
-                       " is known on other nodes as one that does not understand '" + told.name +
-                       "'"};
-    const layout* const theirs = layout_for(told, *message->content);
-    if (!asked) return message->tell(from, theirs, actor);
-    served_ask* const made = message->make_ask(from, theirs, actor, *this, ask);
-    serving_.emplace(ask, made);
-    message->send_ask(*made);
-  } catch (const malformed&) {
-    throw;
-  } catch (const unreadable& why) {
-    if (asked) return fail(ask, failure_kind::unknown, why.what);
-    report_refused(std::make_exception_ptr(unknown_message(why.what)));
-  } catch (const std::exception& error) {  // of a `coded` of the user's
-    if (asked) return fail(ask, failure_kind::other, error.what());
-    report_refused(std::current_exception());
-  }
-}
-
-void peer::report_refused(const std::exception_ptr& why) {
-  node_->home().report({"a message of node '" + info_.name + "' was refused", why});
-}
-
-void peer::receive_answer(reader& from) {
-  const auto known = asks_.find(from.number<std::uint64_t>());
-  const std::uint64_t number = from.count();
-  if (known == asks_.end()) return;  // nobody waits for it any more
-  const open_ask ask = known->second;
-  asks_.erase(known);
-  std::exception_ptr error;
-  try {
-    const layout* theirs = nullptr;
-    if (number != 0 && ask.message->reply == nullptr)
-      reader::refuse("an answer where none was to be");
-    if (number == 0 && ask.message->reply != nullptr)
-      reader::refuse("no answer where one was to be");
-    if (number != 0) theirs = layout_for(type(number), *ask.message->reply);
-    return ask.message->answer(from, theirs, *ask.asker);
-  } catch (const unreadable& why) {
-    error = std::make_exception_ptr(unknown_message("the answer: " + why.what));
-  } catch (...) {
-    ask.asker->fail(std::current_exception());
-    throw;
-  }
-  ask.asker->fail(error);
-}
-
-void peer::receive_failure(reader& from) {
-  const auto known = asks_.find(from.number<std::uint64_t>());
-  const auto kind = static_cast<failure_kind>(from.number<std::uint8_t>());
-  const std::string text(from.text());
-  if (known == asks_.end()) return;
-  reply_slot* const asker = known->second.asker;
-  asks_.erase(known);
-  asker->fail(error_of(kind, text));
-}
-
-void peer::receive_ended(reader& from) {
-  const auto number = from.number<std::uint64_t>();
-  const auto how = from.number<std::uint8_t>();
-  const std::string text(from.text());
-  if (how > static_cast<std::uint8_t>(exit_reason::kind::killed))
-    reader::refuse("an end of a sort that is not known");
-  const auto kind = static_cast<exit_reason::kind>(how);
-  const exit_reason why(kind, kind == exit_reason::kind::crashed
-                                  ? std::make_exception_ptr(remote_error(text))
-                                  : nullptr);
-  const auto [first, last] = stand_ins_.equal_range(number);
-  std::vector<stand_in*> all;
-  for (auto each = first; each != last; ++each) all.push_back(each->second);
-  for (stand_in* const each : all) each->ended(why);
-}
-
-void peer::receive_name(reader& from) {
-  constexpr std::size_t most = 100'000;
-  std::string name = from.name(longest_published);
-  const auto number = from.number<std::uint64_t>();
-  if (number == 0) {
-    names.erase(name);
-  } else if (names.size() == most) {
-    reader::refuse("more names than there may be");
-  } else {
-    names[std::move(name)] = number;
-  }
-  node_->names_changed();
-}
+// --- the end ----------------------------------------------------------------------------------------------------------
 
 void peer::lose(const std::string& why) noexcept {
   if (std::exchange(lost_, true)) return;
@@ -435,6 +227,8 @@ void peer::lose(const std::string& why) noexcept {
   const auto error =
       std::make_exception_ptr(node_lost("node '" + info_.name + "' is lost: " + why));
   for (const auto& [number, each] : std::exchange(serving_, {})) each->give_up();
+  for (served_ask* const each : std::exchange(put_off_, {})) each->finish();
+  for (const auto& [number, times] : std::exchange(given_, {})) node_->let_go(number);
   for (const auto& [number, each] : std::exchange(asks_, {})) each.asker->fail(error);
   std::vector<stand_in*> all;
   for (const auto& [number, each] : stand_ins_) all.push_back(each);
@@ -460,6 +254,7 @@ void peer::put_ref(writer& to, cell* who, const protocol_table& messages) {
   const whose sort = is_his ? whose::of_the_reader : whose::of_the_writer;
   // One of a third node is reached through this one.
   const std::uint64_t number = is_his ? there->second : node_->number_of(*who, messages);
+  if (!is_his) give(number);
   to.count(1 + sizeof number);
   to.number(static_cast<std::uint8_t>(sort));
   to.number(number);
@@ -470,7 +265,10 @@ cell* peer::get_ref(reader& from, const protocol_table& messages) {
   const auto sort = static_cast<whose>(inner.number<std::uint8_t>());
   if (sort == whose::nobodys) return nullptr;
   const auto number = inner.number<std::uint64_t>();
-  if (sort == whose::of_the_writer) return stand_in_for(number, messages);
+  if (sort == whose::of_the_writer) {
+    receive_number(number);
+    return stand_in_for(number, messages);
+  }
   if (sort != whose::of_the_reader) reader::refuse("a ref of a sort that is not known");
   node::core::exported* const known = node_->find(number);
   if (known == nullptr) return &messages.stand_in({});  // it has ended
@@ -483,6 +281,38 @@ cell* peer::get_ref(reader& from, const protocol_table& messages) {
   cell& found = *known->who.cell();
   found.retain();
   return &found;
+}
+
+void peer::give(std::uint64_t number) {
+  given_in_frame_.push_back(number);
+  if (++given_[number] == 1) node_->hold(number);
+}
+
+void peer::take_back(std::uint64_t number, std::uint64_t times) noexcept {
+  const auto known = given_.find(number);
+  if (known == given_.end()) return;  // it has ended
+  known->second -= std::min(known->second, times);
+  if (known->second != 0) return;
+  given_.erase(known);
+  node_->let_go(number);
+}
+
+void peer::release_refs() {
+  std::vector<stand_in*> unused;
+  for (const auto& [number, each] : stand_ins_)
+    if (each->unused()) unused.push_back(each);
+  for (stand_in* const each : unused) each->let_go();
+  for (auto each = known_.begin(); each != known_.end();) {
+    if (each->second.names != 0 || stand_ins_.contains(each->first)) {
+      ++each;
+      continue;
+    }
+    begin(frame::release);
+    out_.number(each->first);
+    out_.number(each->second.told);
+    end();
+    each = known_.erase(each);
+  }
 }
 
 cell* peer::stand_in_for(std::uint64_t number, const protocol_table& messages) {

@@ -51,7 +51,8 @@ void stand_in::pass_on(envelope& item) noexcept {
 
 coro<> stand_in::stop() {
   if (ended_ || there_.at->lost() || owner_.home().shutting_down()) co_return;
-  there_.at->send_stop(there_.number, false);
+  // It crashed here when one that it is linked with did: then the other does not end as if all were well.
+  there_.at->send_stop(there_.number, owner_.reason().failed());
   co_await over_.wait();
 }
 
@@ -60,6 +61,11 @@ void stand_in::ended(const exit_reason& why) noexcept {
   over_.set();
   if (why.what() == exit_reason::kind::crashed) owner_.crashed(why.error());
   owner_.request_stop_now(why.what());
+}
+
+void stand_in::let_go() noexcept {
+  there_.at->remove(*this);
+  ended(exit_reason());
 }
 
 void put_ref(writer& to, cell* who, const protocol_table& messages) {

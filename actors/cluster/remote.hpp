@@ -34,6 +34,12 @@ class stand_in {
   void pass_on(envelope& item) noexcept;
   /// Has the other stop, and waits until it has.
   coro<> stop();
+  /// Whether nobody here can reach it any more, and it has sent on all that it had.
+  bool unused() const noexcept {
+    return !ended_ && owner_.is_up() && !owner_.busy() && owner_.unreachable();
+  }
+  /// Ends, and leaves the other alone.
+  void let_go() noexcept;
   /// The other has ended.
   void ended(const exit_reason& why) noexcept;
 

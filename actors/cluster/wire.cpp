@@ -71,6 +71,13 @@ std::size_t reader::count_of(std::size_t least, std::size_t memory) {
   return static_cast<std::size_t>(found);
 }
 
+void reader::enter(const layout& structure) { around.push_back(&structure); }
+
+void reader::leave(const layout& structure, std::size_t known) {
+  for (; known < structure.parts.size(); ++known) skip(structure.parts[known]);
+  around.pop_back();
+}
+
 void reader::skip(const layout& given) {
   const layout& what = resolved(given);
   enter();

@@ -110,6 +110,9 @@ class reader {
 
   /// Of the peer, where it differs from one's own: the structs that the value lies in.
   std::vector<const layout*> around;
+  void enter(const layout& structure);
+  /// Passes over those of its fields that come after so many.
+  void leave(const layout& structure, std::size_t known);
   /// Passes over a value that was written as that.
   void skip(const layout& what);
   /// The one that it stands for.

@@ -86,6 +86,7 @@ class keyed_timers {
   bool cancel(const timer_key& key) noexcept;
   void cancel_all() noexcept;
   bool active(const timer_key& key) const noexcept;
+  bool empty() const noexcept { return timers_.empty(); }
   /// One that has done its work.
   void remove(keyed_timer& ended) noexcept;
 
@@ -149,6 +150,7 @@ class idle_watch final : public timer, public envelope {
   /// Errors: std::invalid_argument for nothing or less.
   void set(duration limit);
   void off() noexcept;
+  bool is_set() const noexcept { return limit_ != infinite; }
   /// A handler has ended that others ran beside.
   void beside_ended() noexcept;
 

@@ -36,10 +36,6 @@ place place_of(const io::endpoint& at) noexcept {
   return made;
 }
 
-bool is_loopback(const io::endpoint& at) noexcept {
-  return at.is_ipv6() ? place_of(at) == place_of({"::1", 0}) : at.raw()[0] == 127;
-}
-
 io::endpoint with_port(const io::endpoint& at, std::uint16_t port) noexcept {
   return io::endpoint::from_raw(at.raw().data(), at.is_ipv6(), port, at.scope());
 }
@@ -148,14 +144,14 @@ void simulated_network::place_loop(std::size_t loop, const io::endpoint& address
 }
 
 bool simulated_network::is_at(std::size_t machine, const io::endpoint& address) const noexcept {
-  if (is_loopback(address)) return true;
+  if (address.is_loopback()) return true;
   const auto found = placed_.find(place_of(address));
   return found != placed_.end() && found->second == machine;
 }
 
 std::optional<std::size_t> simulated_network::machine_of(std::size_t from,
                                                          const io::endpoint& to) const noexcept {
-  if (is_loopback(to)) return from;
+  if (to.is_loopback()) return from;
   const auto found = placed_.find(place_of(to));
   if (found == placed_.end()) return std::nullopt;
   return found->second;
@@ -163,7 +159,7 @@ std::optional<std::size_t> simulated_network::machine_of(std::size_t from,
 
 std::optional<io::endpoint> simulated_network::source(std::size_t machine,
                                                       const io::endpoint& to) const noexcept {
-  if (is_loopback(to) || is_unspecified(to))
+  if (to.is_loopback() || is_unspecified(to))
     return to.is_ipv6() ? io::endpoint("::1", 0) : io::endpoint("127.0.0.1", 0);
   for (const io::endpoint& each : machines_[machine])
     if (each.is_ipv6() == to.is_ipv6()) return with_port(each, 0);

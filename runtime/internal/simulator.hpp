@@ -1,10 +1,13 @@
 #pragma once
 
+#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/internal/outside.hpp>
 #include <troupe/runtime/loop.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,6 +43,9 @@ class simulator {
     const char* none = nullptr;
     met_.compare_exchange_strong(none, what, std::memory_order_relaxed);
   }
+  /// Has `visit` asked, between steps, for the actors of that loop that nothing can ever come to; it gives how many it has looked at.
+  using forgotten = callable<std::size_t(const callable<void(const std::string&)>&)>;
+  virtual void set_forgotten(loop& home, forgotten visit) = 0;
   /// In the place of the loop's failure handler.
   virtual void report(const failure_report& report) = 0;
 

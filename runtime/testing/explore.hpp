@@ -34,7 +34,7 @@ struct explore_options {
   duration lag = duration::zero();
   bool isolated = false;
   std::function<bool(const failure_report&)> expects = {};  ///< see simulation_options
-  bool leaks = true;  ///< a task that is left behind, and that nobody waits for, is a failure
+  bool leaks = true;                                        ///< see simulation_options
   /// About how many choices a run makes, over which `priority` and `departures` spread theirs; 0: as many as in the natural order.
   std::size_t length = 0;
   std::size_t shrink_runs = 5'000;  ///< how many are made to find a simpler one that fails; 0: none

@@ -72,6 +72,9 @@ const std::vector<choice::kind>& simulation::kinds() const noexcept { return cor
 const std::vector<simulation::part>& simulation::parts() const noexcept { return core_->parts(); }
 void simulation::mark_part(std::size_t from) { core_->mark_part(from); }
 std::size_t simulation::threads() const noexcept { return core_->options().threads; }
+void simulation::spare_actors(callable<bool(const std::string&)> belongs) {
+  core_->spare_actors(std::move(belongs));
+}
 void simulation::look_for_leaks(runtime& ended) { core_->look_for_leaks(ended); }
 void simulation::finish() { core_->finish(); }
 

@@ -22,7 +22,8 @@ class simulator;
 
 namespace troupe::testing {
 
-/// A scenario ended and left tasks behind that still wait for something.
+/// A scenario ended and left tasks behind that still wait for something; or an actor goes on that has nothing to do, no children, and no ref by
+/// which anything could come to it, which is looked for when time goes on.
 struct leak_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -48,7 +49,7 @@ struct simulation_options {
   /// steps on one loop depend on each other.
   bool isolated = false;
   bool leaks =
-      false;  ///< a task that is left behind by `run`, and that nobody waits for, is a failure
+      false;  ///< tasks that are left behind by `run`, and actors that nothing can come to, are failures; see leak_error
   /// Says which failures belong to the scenario, such as a crash that is followed by a restart; each is asked about.
   std::function<bool(const failure_report&)> expects = {};
   failure_log* expected =
@@ -137,6 +138,8 @@ class simulation {
   void on_opened(callable<void(loop&)> told);
   /// Has `belongs` asked of each task that is left when a scenario has ended: to something that may go on until the runtime ends it.
   void spare_tasks(callable<bool(task_base&)> belongs);
+  /// The same of each actor that nothing can come to any more, by its description, "account 'main'": one that is there for what its object holds.
+  void spare_actors(callable<bool(const std::string&)> belongs);
   /// Gives it what its loops may watch; the kit's network does. Errors: `invalid_state` when it has one.
   void set_outside(std::shared_ptr<troupe::internal::outside> given);
   /// As which the loops see it: for the rest of the kit.

@@ -86,6 +86,36 @@ void simulation::core::look_for_leaks(runtime& ended) {
   throw leak_error("the scenario ended and left behind, still waiting:" + left);
 }
 
+void simulation::core::set_forgotten(loop& home, forgotten visit) {
+  (*find(home))->actors = std::move(visit);
+}
+
+/// Nothing is ready. An actor to which nothing can come now is one for ever, so it is early enough to look now and then: each time for a few of
+/// them, on the average.
+void simulation::core::look_for_forgotten() {
+  constexpr std::size_t actors_per_look = 8;
+  if (quiet_ > 0) {
+    --quiet_;
+    return;
+  }
+  std::string left;
+  std::size_t seen = 0;
+  for (const auto& each : members_) {
+    if (!each->actors) continue;
+    seen += each->actors([&](const std::string& who) {
+      const bool spared = std::any_of(spared_actors_.begin(), spared_actors_.end(),
+                                      [&who](const auto& belongs) { return belongs(who); });
+      if (!spared) left += "\n  actor " + who;
+    });
+  }
+  quiet_ = seen / actors_per_look;
+  if (left.empty()) return;
+  wind_up_after_failure();
+  throw leak_error(
+      "actors are left behind: they have not stopped, and nobody has a ref of them any more:" +
+      left);
+}
+
 void simulation::core::finish() {
   if (late_error_ != nullptr) std::rethrow_exception(std::exchange(late_error_, nullptr));
   if (!failures_.empty() && !failed_) throw_failures();
@@ -146,6 +176,7 @@ void simulation::core::drive(member& until) {
       until.steps.set_stalled();
       return;
     }
+    if (options_.leaks && !failed_) look_for_forgotten();
     jump(next);
     decides_.time_went_on();
     after_step();

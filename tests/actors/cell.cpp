@@ -9,6 +9,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -156,7 +157,11 @@ TROUPE_PROGRAM_TEST_CASE("eight actors that send to one are all heard, each in i
   };
   auto body = []() -> coro<int> {
     auto heard = spawn<sink>();
-    for (int index = 0; index < 8; ++index) spawn<source>(index, heard).tell(flood{});
+    std::vector<actor_ref<protocol<flood>>> sources;
+    for (int index = 0; index < 8; ++index) {
+      sources.push_back(spawn<source>(index, heard));
+      sources.back().tell(flood{});
+    }
     co_await settle();
     const int all = co_await heard.ask(turns{});
     co_return all;

@@ -1,5 +1,6 @@
 // The life of an actor: its order, what a stop does to it, and its end.
 #include <troupe/actors/actor.hpp>
+#include <troupe/runtime/testing/simulation.hpp>
 
 #include "actors/diarist.hpp"
 #include "actors/helpers.hpp"
@@ -45,6 +46,8 @@ TROUPE_PROGRAM_TEST_CASE("the constructor has run when spawn returns, and on_sta
 TROUPE_PROGRAM_TEST_CASE("an actor lives on when its last ref is gone") {
   journal pages;
   auto body = [](journal& into) -> coro<journal> {
+    if (auto* const world = testing::simulation::current())
+      world->spare_actors([](const std::string& who) { return who.ends_with("diarist"); });
     spawn<diarist>(std::ref(into)).tell(note{"told"});
     co_await settle();
     co_return into;

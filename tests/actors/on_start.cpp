@@ -176,7 +176,7 @@ class stopped_by_constructor : public actor<protocol<note>> {
 TROUPE_PROGRAM_TEST_CASE("a message that an actor sends itself in its constructor is handled") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
-    spawn<constructed_with_mail>(std::ref(into));
+    const auto writer = spawn<constructed_with_mail>(std::ref(into));
     co_await settle();
   };
   testing::run(body(pages));
@@ -187,7 +187,7 @@ TROUPE_PROGRAM_TEST_CASE(
     "messages that an actor sends itself while it starts come in the order they were sent") {
   journal pages;
   auto body = [](journal& into) -> coro<> {
-    spawn<started_with_mail>(std::ref(into));
+    const auto writer = spawn<started_with_mail>(std::ref(into));
     co_await settle();
   };
   testing::run(body(pages));

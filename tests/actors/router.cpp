@@ -341,7 +341,8 @@ TROUPE_PROGRAM_TEST_CASE(
   scene with;
   auto body = [](scene& played, router<working>& front) -> coro<> {
     played.fill(front, 1);
-    spawn<user>().tell(use{front});
+    const auto using_it = spawn<user>();
+    using_it.tell(use{front});
     co_await settle();
   };
   testing::run(body(with, kept));

@@ -229,7 +229,8 @@ TROUPE_PROGRAM_TEST_CASE("an actor that the run leaves behind leaves nothing of 
     }
   };
   auto body = [&]() -> coro<> {
-    spawn<keeps>().tell(held{counted(alive)});
+    const auto keeper = spawn<keeps>();
+    keeper.tell(held{counted(alive)});
     co_await settle();
     if (alive != 5) fail("not all are there");
   };

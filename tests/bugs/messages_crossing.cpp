@@ -299,7 +299,10 @@ struct lines {
 class opener : public actor<protocol<open>> {
  public:
   explicit opener(actor_ref<protocol<opened>> what) : what_(std::move(what)) {}
-  void on(open) { what_.tell(opened{}); }
+  void on(open) {
+    what_.tell(opened{});
+    stop();
+  }
 
  private:
   actor_ref<protocol<opened>> what_;

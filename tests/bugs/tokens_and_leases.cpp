@@ -292,7 +292,10 @@ class worker : public actor<counted> {
 class post : public actor<working> {
  public:
   explicit post(actor_ref<working> to) : to_(std::move(to)) {}
-  void on(job j) { to_.tell(j); }
+  void on(job j) {
+    to_.tell(j);
+    stop();
+  }
 
  private:
   actor_ref<working> to_;

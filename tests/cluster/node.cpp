@@ -56,10 +56,8 @@ class clerk : public actor<desk> {
 };
 
 /// Two nodes that know each other, and a clerk on the first as he is known on the second.
-struct office {
-  cluster::node first{at("first", "127.0.0.2")};
+struct office : two_nodes {
   actor_ref<desk> there = spawn<clerk>();
-  cluster::node second{at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)})};
   actor_ref<desk> clerk_;
 
   coro<> open() {
@@ -293,11 +291,10 @@ class working : public actor<worker> {
 
 TEST_CASE("refs that are sent lead back to who sent them, and on to actors there") {
   naturally([](simulation& world, network&) -> coro<> {
-    cluster::node first(at("first", "127.0.0.2"));
-    cluster::node second(at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)}));
+    two_nodes both;
     actor_ref<worker> there = spawn<working>();
-    first.publish("worker", there);
-    const actor_ref<worker> far = co_await second.lookup<worker>("worker");
+    both.first.publish("worker", there);
+    const actor_ref<worker> far = co_await both.second.lookup<worker>("worker");
     const actor_ref<counter> here = spawn<counting>();
     actor_ref<counter> theirs = co_await far.ask(your_counter{});
     please_count all;
@@ -316,11 +313,10 @@ TEST_CASE("refs that are sent lead back to who sent them, and on to actors there
 
 TEST_CASE("a ref of an actor that ended meanwhile is one of a dead actor, and not of nobody") {
   naturally([](simulation& world, network&) -> coro<> {
-    cluster::node first(at("first", "127.0.0.2"));
-    cluster::node second(at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)}));
+    two_nodes both;
     actor_ref<worker> there = spawn<working>();
-    first.publish("worker", there);
-    const actor_ref<worker> far = co_await second.lookup<worker>("worker");
+    both.first.publish("worker", there);
+    const actor_ref<worker> far = co_await both.second.lookup<worker>("worker");
     actor_ref<counter> theirs = co_await far.ask(your_counter{});
     there.stop();
     co_await there.stopped();
@@ -349,21 +345,21 @@ class account : public actor<protocol<add>> {
 
 TEST_CASE("an actor is started on another node, from what that offers") {
   naturally([](simulation& world, network&) -> coro<> {
-    cluster::node first(at("first", "127.0.0.2"));
-    cluster::node second(at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)}));
+    two_nodes both;
     co_await world.advance(1s);
-    const cluster::node_id there = second.members().at(0).id;
+    const cluster::node_id there = both.second.members().at(0).id;
     auto early =
-        create_task(second.spawn_on<protocol<add>>(there, "account", 5, std::string("me")));
+        create_task(both.second.spawn_on<protocol<add>>(there, "account", 5, std::string("me")));
     co_await world.advance(1s);
     CHECK_FALSE(early.done());
-    first.offer<account, int, std::string>("account");
+    both.first.offer<account, int, std::string>("account");
     const actor_ref<protocol<add>> mine = co_await early;
     const int sum = co_await mine.ask(add{2});
     CHECK(sum == 7);
-    auto nobodys = second.spawn_on<protocol<add>>(there, "account", 5, std::string());
+    auto nobodys = both.second.spawn_on<protocol<add>>(there, "account", 5, std::string());
     CHECK_THROWS_WITH(co_await std::move(nobodys), Catch::Contains("an account of nobody"));
-    auto nowhere = second.spawn_on<protocol<add>>(cluster::node_id{}, "account", 5, std::string());
+    auto nowhere =
+        both.second.spawn_on<protocol<add>>(cluster::node_id{}, "account", 5, std::string());
     CHECK_THROWS_AS(co_await std::move(nowhere), cluster::node_lost);
     mine.stop();
     co_await mine.stopped();
@@ -380,18 +376,17 @@ TEST_CASE(
     });
     cluster::node_options small = at("first", "127.0.0.2");
     small.longest_message = 1 << 16;
-    cluster::node first(small);
+    two_nodes both(small);
     actor_ref<desk> there = spawn<clerk>();
-    first.publish("clerk", there);
-    cluster::node second(at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)}));
-    const actor_ref<desk> far = co_await second.lookup<desk>("clerk");
+    both.first.publish("clerk", there);
+    const actor_ref<desk> far = co_await both.second.lookup<desk>("clerk");
     note much{std::string(1 << 17, 'x')};
     auto sent = far.send(std::move(much));
     co_await sent;  // it lies with the stand-in, which reports that it cannot go on
     actor_ref<desk> here = spawn<clerk>();
     for (int each = 0; each < 3; ++each) here.tell(note{std::string(30'000, 'x')});
-    second.publish("other", here);
-    const actor_ref<desk> back = co_await first.lookup<desk>("other");
+    both.second.publish("other", here);
+    const actor_ref<desk> back = co_await both.first.lookup<desk>("other");
     auto asked = back.ask(notes{});
     CHECK_THROWS_AS(co_await asked, cluster::message_too_large);
     const int sum = co_await far.ask(add{1});

@@ -5,14 +5,15 @@
 #include <troupe/actors/cluster/node.hpp>
 #include <troupe/actors/spawn.hpp>
 #include <troupe/io/testing/network.hpp>
+#include <troupe/runtime/failure.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/testing/explore.hpp>
 
 #include "support/catch.hpp"
+#include "support/expect.hpp"
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,9 +31,13 @@ void naturally(Scenario scenario, const network_options& how = {}) {
   world.run(scenario(world, net));
 }
 
-/// For scenarios that are explored: a failure is an exception.
-inline void expect(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error(what);
+/// What nodes report of those with whom they come to no connection: expected, and kept as text.
+inline void expect_refusals(simulation& world, std::string& told) {
+  world.expect_failures([&told](const failure_report& report) {
+    if (report.message.find("has no connection with") == std::string::npos) return false;
+    told += report.message + ": " + describe(report.error) + "\n";
+    return true;
+  });
 }
 
 inline cluster::node_options at(std::string name, const char* address,
@@ -43,5 +48,14 @@ inline cluster::node_options at(std::string name, const char* address,
   made.seeds = std::move(seeds);
   return made;
 }
+
+/// Two nodes, of which the second looks for the first.
+struct two_nodes {
+  explicit two_nodes(cluster::node_options of_first = at("first", "127.0.0.2"))
+      : first(std::move(of_first)) {}
+
+  cluster::node first;
+  cluster::node second{at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)})};
+};
 
 }  // namespace troupe::testing::clusters

@@ -145,3 +145,14 @@ TEST_CASE("an address given to the constructor has no brackets") {
 TEST_CASE("a bad address can be caught as a std::invalid_argument") {
   CHECK_THROWS_AS(endpoint::parse("nonsense"), std::invalid_argument);
 }
+
+TEST_CASE("only what this machine alone can reach is the loopback") {
+  CHECK(endpoint("127.0.0.1", 1).is_loopback());
+  CHECK(endpoint("127.9.8.7", 1).is_loopback());
+  CHECK(endpoint("::1", 1).is_loopback());
+  CHECK_FALSE(endpoint("128.0.0.1", 1).is_loopback());
+  CHECK_FALSE(endpoint("0.0.0.0", 1).is_loopback());
+  CHECK_FALSE(endpoint("::", 1).is_loopback());
+  CHECK_FALSE(endpoint("::2", 1).is_loopback());
+  CHECK_FALSE(endpoint("7f00::1", 1).is_loopback());
+}

@@ -79,6 +79,7 @@ class real_program {
     REQUIRE(::write(to_.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
   }
   void end_input() { to_.close(); }
+  pid_t id() const noexcept { return id_; }
   void send(int signal) const { REQUIRE(::kill(id_, signal) == 0); }
   const std::string& said() const noexcept { return said_; }
   /// Waits until it has said this, or ended.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <exception>
 #include <map>
 #include <memory>
@@ -21,7 +22,7 @@ namespace troupe::cluster::internal {
 
 /// What a frame is. Each begins with its length, 32 bits, and this.
 enum class frame : std::uint8_t {
-  hello = 1,  ///< magic, version, id, name, address, longest frame
+  hello = 1,  ///< id, name, address, longest frame
   beat,
   type,      ///< number, name, layout: of what follows under that number
   tell,      ///< actor, type, message
@@ -33,10 +34,14 @@ enum class frame : std::uint8_t {
   stop,      ///< actor
   kill,      ///< actor
   name,      ///< name, actor or 0: it is published, or no more
-  member     ///< id and address of another node
+  member,    ///< id and address of another node
+  release    ///< actor, how often it was told of: nobody knows it here any more
 };
 
 inline constexpr std::size_t longest_published = 1024;
+
+/// The name of a type as every compiler is to write it: they differ in unnamed namespaces.
+std::string common_name(std::string_view name);
 
 /// Why an ask failed over there.
 enum class failure_kind : std::uint8_t {
@@ -56,12 +61,13 @@ enum class failure_kind : std::uint8_t {
 /// Threads: the node's loop.
 class peer final : public answer_sink, public std::enable_shared_from_this<peer> {
  public:
-  /// It takes `longest` bytes at once.
-  peer(node::core& of, node_info who, std::uint64_t longest) noexcept
-      : node_(&of), info_(std::move(who)), longest_(longest) {}
+  /// It takes `longest` bytes at once; the connection was made by this node, or by that one.
+  peer(node::core& of, node_info who, std::uint64_t longest, bool dialled) noexcept
+      : node_(&of), info_(std::move(who)), longest_(longest), dialled_(dialled) {}
 
   const node_info& info() const noexcept { return info_; }
   bool lost() const noexcept { return lost_; }
+  bool dialled() const noexcept { return dialled_; }
 
   // --- out ------------------------------------------------------------------------------------------------------------
 
@@ -72,10 +78,11 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   void send_name(std::string_view name, std::uint64_t number);
   void send_member(const node_info& other);
   void send_beat();
-  /// Gives up asks that nobody waits for any more.
+  /// Gives up asks that nobody waits for any more, and refs that nobody has.
   void sweep();
 
-  bool has_room() const noexcept { return out_.size() + in_stream_ < most_unsent; }
+  /// For messages, behind answers.
+  bool has_room() const noexcept { return takes_more() && put_off_.empty(); }
   event room;
   event something_to_send;
   io::bytes take_out() {
@@ -86,6 +93,7 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   }
   void set_in_stream(std::size_t unsent) noexcept;
   std::size_t most_unsent = 0;
+  std::size_t most_refs = 0;
 
   // --- in -------------------------------------------------------------------------------------------------------------
 
@@ -104,6 +112,8 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   cell* stand_in_for(std::uint64_t number, const protocol_table& messages);
   void add(stand_in& made);
   void remove(const stand_in& gone) noexcept;
+  /// An actor of this node has ended.
+  void forget(std::uint64_t number) noexcept { given_.erase(number); }
 
   /// What it has published.
   std::map<std::string, std::uint64_t, std::less<>> names;
@@ -115,6 +125,7 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   writer& begin_answer(const served_ask& to, const shape* content) override;
   void end_answer(const served_ask& to) override;
   void drop_answer() noexcept override;
+  bool put_off(served_ask& answered) override;
   void failed(const served_ask& ended, const std::exception_ptr& error) noexcept override;
 
  private:
@@ -135,6 +146,14 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   };
   struct unreadable;
 
+  bool takes_more() const noexcept { return out_.size() + in_stream_ < most_unsent; }
+  void tell_put_off() noexcept;
+  /// Notes that it is told of an actor of this node in the frame that is written.
+  void give(std::uint64_t number);
+  void take_back(std::uint64_t number, std::uint64_t times) noexcept;
+  /// It has told of an actor of its. Errors: `malformed`, when there are too many.
+  void receive_number(std::uint64_t number);
+  void release_refs();
   void begin(frame what);
   /// Errors: `message_too_large`; then nothing of it is sent.
   void end();
@@ -151,6 +170,7 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   void receive_failure(reader& from);
   void receive_ended(reader& from);
   void receive_name(reader& from);
+  void unname(std::uint64_t number) noexcept;
   told_type& type(std::uint64_t number);
   /// The layout to read by; null when it is ours. Errors: `unreadable`.
   const layout* layout_for(told_type& told, const shape& ours);
@@ -160,6 +180,7 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   node::core* node_;  ///< null when that has gone
   node_info info_;
   std::uint64_t longest_;
+  const bool dialled_;
   bool lost_ = false;
   writer out_;
   std::size_t frame_begin_ = 0;
@@ -169,9 +190,19 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   std::uint64_t last_ask_ = 0;
   std::unordered_map<std::uint64_t, open_ask> asks_;
   std::unordered_map<std::uint64_t, served_ask*> serving_;
+  std::deque<served_ask*> put_off_;  ///< answers for which there is no room; owned
   std::multimap<std::uint64_t, stand_in*> stand_ins_;
   std::unordered_map<const cell*, std::uint64_t>
       numbers_there_;  ///< of those who stand for its actors
+  // A ref may be on its way while the last one is released here: so it is counted how often an actor was told of, there and here, and a release
+  // says how many of them it answers. What was in a message that was refused unread is not released, up to the end of the actor, or the connection.
+  std::unordered_map<std::uint64_t, std::uint64_t> given_;  ///< actors of this node
+  std::vector<std::uint64_t> given_in_frame_;
+  struct known_actor {
+    std::uint64_t told = 0;   ///< how often
+    std::uint32_t names = 0;  ///< that lead to it
+  };
+  std::unordered_map<std::uint64_t, known_actor> known_;  ///< actors of its
 };
 
 }  // namespace troupe::cluster::internal

@@ -27,7 +27,6 @@ place place_of(const io::endpoint& at) noexcept;
 inline bool is_unspecified(const io::endpoint& at) noexcept {
   return at.raw() == std::array<std::uint8_t, 16>{};
 }
-bool is_loopback(const io::endpoint& at) noexcept;
 io::endpoint with_port(const io::endpoint& at, std::uint16_t port) noexcept;
 
 /// What lies between two places, in both directions.

@@ -35,6 +35,7 @@ class simulation::core final : public internal::simulator {
   void closes(loop& home) noexcept override;
   void run(loop& home) override;
   void born(work& item) noexcept override;
+  void set_forgotten(loop& home, forgotten visit) override;
   void report(const failure_report& report) override;
   std::uint32_t number_task() noexcept override { return ++tasks_; }
   void touch(const work& actor) noexcept override;
@@ -69,6 +70,9 @@ class simulation::core final : public internal::simulator {
   failure_log* take_failures(failure_log* log) noexcept { return std::exchange(log_, log); }
   void on_opened(callable<void(loop&)> told) { on_opened_ = std::move(told); }
   void spare_tasks(callable<bool(task_base&)> belongs) { spared_.push_back(std::move(belongs)); }
+  void spare_actors(callable<bool(const std::string&)> belongs) {
+    spared_actors_.push_back(std::move(belongs));
+  }
   using internal::simulator::set_outside;
 
  private:
@@ -89,6 +93,7 @@ class simulation::core final : public internal::simulator {
     timer_turn timers;
     internal::simulated_works::line calls;              ///< of this loop, in their order
     std::deque<internal::simulated_works::line> posts;  ///< to it, by the loop they come from
+    forgotten actors;                                   ///< may be empty
   };
   struct identity {
     work::function run;
@@ -127,6 +132,7 @@ class simulation::core final : public internal::simulator {
   void jump(time_point to);
   void maybe_lag();
   void jump_for_shutdown();
+  void look_for_forgotten();
   void mix(std::uint64_t what) noexcept {
     hash_ = (hash_ ^ what) * 0x9e3779b97f4a7c15;
     hash_ ^= hash_ >> 29;
@@ -160,6 +166,8 @@ class simulation::core final : public internal::simulator {
   std::vector<callable<void()>> acts_;
   std::vector<std::function<bool(const failure_report&)>> belonging_;
   std::vector<callable<bool(task_base&)>> spared_;
+  std::vector<callable<bool(const std::string&)>> spared_actors_;
+  std::size_t quiet_ = 0;  ///< times that nothing was ready, until actors are looked at
   std::vector<failure_report> failures_;
   callable<void(loop&)> on_opened_;
   bool settling_ = false;  ///< time stands still, until nothing is ready

@@ -31,10 +31,11 @@ cluster::credentials trusted(const issued_certificate& shown) {
   return {shown.identity(), authority().trusted(), "node.test"};
 }
 
-/// Whether two nodes come together, of which the second shows this.
-bool meet(const std::optional<cluster::credentials>& second_shows) {
-  bool met = false;
+/// Whether two nodes come together, of which the second shows this: "together", or why not.
+std::string meet(const std::optional<cluster::credentials>& second_shows) {
+  std::string told;
   naturally([&](simulation& world, network&) -> coro<> {
+    expect_refusals(world, told);
     cluster::node_options first = at("first", "127.0.0.2");
     trusted(for_node(authority())).secure(first);
     cluster::node here(first);
@@ -42,26 +43,34 @@ bool meet(const std::optional<cluster::credentials>& second_shows) {
     if (second_shows) second_shows->secure(second);
     cluster::node there(second);
     co_await world.advance(10s);
-    met = here.members().size() == 1 && there.members().size() == 1;
     CHECK(here.members().size() == there.members().size());
+    if (here.members().size() == 1) told += "together";
   });
-  return met;
+  return told;
 }
 
 }  // namespace
 
 TEST_CASE("nodes with certificates of one authority come together, and no others do") {
-  CHECK(meet(trusted(for_node(authority()))));
-  CHECK_FALSE(meet(std::nullopt));
+  CHECK(meet(trusted(for_node(authority()))) == "together");
+  CHECK_THAT(meet(std::nullopt),
+             Catch::Contains("'first' has no connection with somebody at 127.0.0.1") &&
+                 Catch::Contains("TLS server"));
   const issued_certificate other = issue({.name = "other", .authority = true});
   const issued_certificate strange = for_node(other);
-  CHECK_FALSE(meet(cluster::credentials(strange.identity(), authority().trusted(), "node.test")));
-  CHECK_FALSE(meet(cluster::credentials(strange.identity(), other.trusted(), "node.test")));
-  CHECK_FALSE(meet(trusted(for_node(authority(), "DNS:node.test", -60))));
+  CHECK_THAT(meet(cluster::credentials(strange.identity(), authority().trusted(), "node.test")),
+             Catch::Contains("'first' has no connection with somebody at 127.0.0.1") &&
+                 Catch::Contains("an authority that is not trusted"));
+  CHECK_THAT(meet(cluster::credentials(strange.identity(), other.trusted(), "node.test")),
+             Catch::Contains("an authority that is not trusted"));
+  CHECK_THAT(meet(trusted(for_node(authority(), "DNS:node.test", -60))),
+             Catch::Contains("has expired"));
 }
 
 TEST_CASE("a node with another name than that of the cluster is not believed") {
+  std::string told;
   naturally([&](simulation& world, network&) -> coro<> {
+    expect_refusals(world, told);
     cluster::node_options first = at("first", "127.0.0.2");
     trusted(for_node(authority(), "DNS:other.test")).secure(first);
     cluster::node here(first);
@@ -71,10 +80,13 @@ TEST_CASE("a node with another name than that of the cluster is not believed") {
     co_await world.advance(10s);
     CHECK(there.members().empty());
   });
+  CHECK_THAT(told, Catch::Contains("it is for other.test, and 'node.test' was meant"));
 }
 
 TEST_CASE("certificates are replaced while a node runs") {
+  std::string told;
   naturally([&](simulation& world, network& net) -> coro<> {
+    expect_refusals(world, told);
     const issued_certificate next = issue({.name = "next", .authority = true});
     cluster::node_options first = at("first", "127.0.0.2");
     cluster::credentials mine = trusted(for_node(authority()));
@@ -90,10 +102,12 @@ TEST_CASE("certificates are replaced while a node runs") {
     mine.replace(for_node(next).identity(), next.trusted());
     co_await world.advance(30s);
     CHECK(here.members().size() == 1);
+    told.clear();
     net.reset("127.0.0.2");
     co_await world.advance(30s);
     CHECK(here.members().size() == 1);
   });
+  CHECK(told.empty());
 }
 
 TEST_CASE("a node that others can reach is secure, or says that it is not") {

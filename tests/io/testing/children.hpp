@@ -11,13 +11,13 @@
 #include <troupe/runtime/timeout.hpp>
 
 #include "support/catch.hpp"
+#include "support/expect.hpp"
 
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,11 +49,6 @@ std::uint64_t by_seed(std::uint64_t seed, Scenario scenario, const programs_opti
   programs installed(world, how);
   world.run(scenario(installed));
   return world.hash();
-}
-
-/// For scenarios that are explored: a failure is an exception.
-inline void expect(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error(what);
 }
 
 /// Whether exploring that finds a failure whose text holds `what`, and that shows all of `shown`. Its file goes.

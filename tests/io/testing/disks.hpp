@@ -6,10 +6,10 @@
 #include <troupe/runtime/testing/explore.hpp>
 
 #include "support/catch.hpp"
+#include "support/expect.hpp"
 
 #include <chrono>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -26,11 +26,6 @@ void on_disk(Scenario scenario, const disk_options& how = {}) {
     disk store(here, options);
     co_await all(here, store);
   }(scenario, world, how));
-}
-
-/// For scenarios that are explored: a failure is an exception.
-inline void expect(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error(what);
 }
 
 /// What of the system's a call failed with; nothing when it ended well.

@@ -157,7 +157,7 @@ TEST_CASE("a supervised program that ends well is left alone") {
     installed.add("job", says);
     const auto heard = std::make_shared<diary>();
     const auto boss = spawn<owner>(heard);
-    spawn<keeper>(io::command("job", io::args("done"), reading), boss);
+    const auto kept = spawn<keeper>(io::command("job", io::args("done"), reading), boss);
     co_await sleep(1h);
     CHECK(installed.runs().size() == 1);
     CHECK(heard->said[1] == "done\n");

@@ -12,10 +12,10 @@
 #include <troupe/runtime/testing/explore.hpp>
 
 #include "support/catch.hpp"
+#include "support/expect.hpp"
 
 #include <cstdint>
 #include <functional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -43,11 +43,6 @@ std::uint64_t by_seed(std::uint64_t seed, Scenario scenario, const network_optio
   network net(world, how);
   world.run(scenario(net));
   return world.hash();
-}
-
-/// For scenarios that are explored: a failure is an exception.
-inline void expect(bool holds, const std::string& what) {
-  if (!holds) throw std::runtime_error(what);
 }
 
 inline coro<> echo(io::stream client) {

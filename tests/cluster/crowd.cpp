@@ -1,0 +1,439 @@
+#include "cluster/crowd.hpp"
+
+#include <troupe/runtime/testing/oracle.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace troupe::testing::clusters {
+
+namespace {
+
+/// Told: the next of those that a sender has for an actor which it has found.
+struct numbered {
+  std::uint64_t session = 0;
+  std::uint64_t number = 0;
+};
+/// The same, asked.
+struct numbered_ask {
+  using reply = std::uint64_t;
+  std::uint64_t session = 0;
+  std::uint64_t number = 0;
+};
+struct which_are_you {
+  using reply = std::uint64_t;
+};
+using post_protocol = protocol<numbered, numbered_ask, which_are_you>;
+
+struct publish_one {
+  using reply = void;
+  std::string name;
+};
+struct unpublish_one {
+  using reply = void;
+  std::string name;
+};
+/// Ends the actor of that name.
+struct end_one {
+  using reply = void;
+  std::string name;
+};
+/// Which actor a name leads to; 0: none.
+struct which_is {
+  using reply = std::uint64_t;
+  std::string name;
+};
+using host_protocol = protocol<publish_one, unpublish_one, end_one, which_is>;
+
+constexpr std::size_t seeds = 3;
+constexpr duration slowest = 2s;  ///< of links
+const std::vector<std::string> loose_names = {"alpha", "beta", "gamma", "delta", "epsilon"};
+
+io::endpoint address_of(std::size_t program) {
+  return io::endpoint("10.0.0." + std::to_string(program + 1), 7000);
+}
+std::string post_of(std::size_t program) { return "post " + std::to_string(program); }
+
+class host;
+
+/// What is known of all of it, whatever the nodes think. All loops are on one thread.
+struct book {
+  struct node_life {
+    std::size_t program = 0;
+    std::optional<time_point> ended;
+  };
+  std::map<cluster::node_id, node_life> nodes;  ///< all that there were
+  std::map<std::size_t, host*> hosts;           ///< those that there are, by their programs
+  std::map<std::uint64_t, std::set<std::string>> published;  ///< by actors: ever
+  std::uint64_t actors = 0;
+  std::uint64_t asks_ended = 0;
+  crowd_report counts;
+};
+
+/// What is published: it looks at the order of what it gets.
+class post final : public actor<post_protocol> {
+ public:
+  post(book& all, std::uint64_t which) : book_(all), which_(which) {}
+
+  void on(numbered n) { note(n.session, n.number); }
+  std::uint64_t on(numbered_ask n) {
+    note(n.session, n.number);
+    return n.number;
+  }
+  std::uint64_t on(which_are_you) { return which_; }
+
+ private:
+  void note(std::uint64_t session, std::uint64_t number) {
+    ++book_.counts.received;
+    std::uint64_t& last = last_[session];
+    expect(number == last + 1,
+           "after message " + std::to_string(last) + " of a sender came " + std::to_string(number));
+    last = number;
+  }
+
+  book& book_;
+  std::uint64_t which_;
+  std::map<std::uint64_t, std::uint64_t> last_;
+};
+
+class watching final : public actor<cluster::membership> {
+ public:
+  watching(book& all, std::set<cluster::node_id>& there) : book_(all), there_(there) {}
+
+  void on(cluster::node_up up) {
+    expect(there_.insert(up.who.id).second, "a node came up that was up already");
+  }
+  void on(cluster::node_down down) {
+    expect(there_.erase(down.who.id) == 1, "a node went down that was not up");
+    ++book_.counts.members_lost;
+  }
+
+ private:
+  book& book_;
+  std::set<cluster::node_id>& there_;
+};
+
+/// A program of the cluster: its node, what it publishes, and who talks to others.
+class host final : public actor<host_protocol> {
+ public:
+  using interleave = all_messages;
+
+  host(book& all, const crowd_options& how, std::size_t program, std::uint64_t seed)
+      : book_(all), how_(how), program_(program), random_(seed), node_(options()) {
+    book_.nodes[node_.info().id].program = program;
+    book_.hosts[program] = this;
+    node_.watch_members(spawn<watching>(std::ref(book_), std::ref(there_)));
+    publish(post_of(program));
+  }
+  ~host() {
+    book_.nodes.at(node_.info().id).ended = now();
+    book_.hosts.erase(program_);
+  }
+
+  void on_start() { create_task(talk(*this)); }
+  void on(publish_one p) { publish(p.name); }
+  void on(unpublish_one u) {
+    node_.unpublish(u.name);
+    own_.erase(u.name);
+  }
+  coro<> on(end_one e) {
+    const auto known = own_.find(e.name);
+    if (known == own_.end()) co_return;
+    own_.erase(known);
+    const actor_ref<post_protocol> ending = node_.find<post_protocol>(e.name);
+    auto over = ending.stopped();
+    ending.stop();
+    co_await over;
+  }
+  coro<std::uint64_t> on(which_is wanted) {
+    const actor_ref<post_protocol> found = node_.find<post_protocol>(wanted.name);
+    if (!found) co_return 0;
+    auto asked = found.ask(which_are_you{});
+    co_return co_await asked;
+  }
+
+  const cluster::node& its_node() const noexcept { return node_; }
+  const std::set<cluster::node_id>& there() const noexcept { return there_; }
+  const std::map<std::string, std::uint64_t>& own() const noexcept { return own_; }
+  time_point now() const { return this->self().cell()->home().time(); }
+
+ private:
+  /// An ask, from its begin to its end, whatever that is.
+  struct counted_ask {
+    explicit counted_ask(book& given) : all(given) { ++all.counts.asks; }
+    ~counted_ask() { ++all.asks_ended; }
+    counted_ask(const counted_ask&) = delete;
+    counted_ask& operator=(const counted_ask&) = delete;
+    book& all;
+  };
+
+  cluster::node_options options() const {
+    cluster::node_options made;
+    made.name = "program " + std::to_string(program_);
+    made.listen = address_of(program_);
+    for (std::size_t seed = 0; seed < std::min(seeds, how_.nodes); ++seed)
+      made.seeds.push_back(address_of(seed));
+    made.heartbeat = how_.heartbeat;
+    made.silence = how_.silence;
+    made.insecure = true;
+    return made;
+  }
+  void publish(const std::string& name) {
+    const std::uint64_t which = ++book_.actors;
+    book_.published[which].insert(name);
+    own_[name] = which;
+    node_.publish(name, spawn<post>(std::ref(book_), which));
+  }
+
+  /// Finds somebody, and has something for him; again and again.
+  static coro<> talk(host& self) {
+    for (;;) {
+      co_await sleep(1ms * self.random_.below(5'000));
+      const std::string name = self.random_.below(4) == 0
+                                   ? loose_names[self.random_.below(loose_names.size())]
+                                   : post_of(self.random_.below(self.how_.nodes));
+      const actor_ref<post_protocol> to = self.node_.find<post_protocol>(name);
+      if (to) self.create_task(session(self, to, name));
+    }
+  }
+  static coro<> session(host& self, actor_ref<post_protocol> to, std::string name) {
+    book& all = self.book_;
+    const std::uint64_t session = ++all.counts.sessions;
+    const std::size_t count = self.random_.below(10);
+    try {
+      for (std::uint64_t number = 1; number <= count; ++number) {
+        if (self.random_.below(3) != 0) {
+          to.tell(numbered{session, number});
+        } else {
+          const counted_ask counting(all);
+          auto asked = to.ask(numbered_ask{session, number}, infinite);
+          const std::uint64_t answer = co_await asked;
+          expect(answer == number, "the answer of another ask");
+          ++all.counts.asks_answered;
+        }
+        if (self.random_.below(2) == 0) co_await sleep(1ms * self.random_.below(2'000));
+      }
+      const counted_ask counting(all);
+      auto asked = to.ask(which_are_you{}, infinite);
+      const std::uint64_t which = co_await asked;
+      ++all.counts.asks_answered;
+      expect(all.published.at(which).contains(name),
+             "'" + name + "' led to an actor that was never published by that name");
+    } catch (const ask_error&) {  // the node is lost, or its actor has ended
+    }
+  }
+
+  book& book_;
+  const crowd_options how_;
+  const std::size_t program_;
+  seeded random_;
+  std::set<cluster::node_id> there_;
+  std::map<std::string, std::uint64_t> own_;
+  cluster::node node_;
+};
+
+/// All of it, as the scenario sees it.
+class crowd {
+ public:
+  crowd(simulation& world, network& net, std::uint64_t seed, const crowd_options& how)
+      : world_(world), net_(net), random_(seed), how_(how), programs_(how.nodes) {
+    for (std::size_t each = 0; each < how_.nodes; ++each)
+      net_.place(each + 1, address_of(each).address());
+  }
+
+  coro<> run() {
+    for (std::size_t each = 0; each < how_.nodes; ++each) start(each);
+    for (std::size_t each = 0; each < how_.events; ++each) {
+      co_await sleep(1ms * random_.below(3'000));
+      auto next = happen();
+      co_await std::move(next);
+      look();
+    }
+    net_.heal();
+    net_.set_links(usual());
+    for (const auto& [one, other] : slow_)
+      net_.set_link(address_of(one).address(), address_of(other).address(), usual());
+    for (std::size_t each = 0; each < how_.nodes; ++each) {
+      if (programs_[each]) continue;
+      net_.restart(address_of(each).address());
+      start(each);
+    }
+    for (int left = 60; left != 0; --left) {
+      co_await sleep(1s);
+      look();
+    }
+    auto looking = look_in_peace();
+    co_await std::move(looking);
+    for (std::size_t each = 0; each < how_.nodes; ++each) {
+      auto ending = end(each, false);
+      co_await std::move(ending);
+    }
+    expect(book_.asks_ended == book_.counts.asks, "an ask has not ended");
+  }
+
+  const crowd_report& report() const noexcept { return book_.counts; }
+  static link_options usual() { return {.latency = 1ms, .jitter = 5ms}; }
+
+ private:
+  void start(std::size_t program) {
+    programs_[program] =
+        spawn<host>(place::on(program + 1), std::ref(book_), how_, program, random_.next());
+  }
+
+  coro<> end(std::size_t program, bool killed) {
+    const any_actor ending(std::exchange(programs_[program], {}));
+    auto over = ending.stopped();
+    killed ? ending.kill() : ending.stop();
+    co_await over;
+  }
+
+  /// One of those that happen.
+  coro<> happen() {
+    const std::size_t one = random_.below(how_.nodes);
+    const std::size_t other = random_.below(how_.nodes);
+    const std::string first = address_of(one).address();
+    const std::string second = address_of(other).address();
+    switch (random_.below(13)) {
+      case 0:
+      case 1:  // killed: the system closes its connections
+        if (!programs_[one]) co_return restart(one);
+        ++book_.counts.crashes;
+        net_.crash(first);
+        co_return co_await end(one, true);
+      case 2:  // the machine is gone: nothing is heard of it
+        if (!programs_[one]) co_return restart(one);
+        ++book_.counts.crashes;
+        net_.isolate(first);
+        co_return co_await end(one, true);
+      case 3:  // it leaves
+        if (!programs_[one]) co_return restart(one);
+        co_return co_await end(one, false);
+      case 4:
+      case 5:
+        if (!programs_[one]) restart(one);
+        co_return;
+      case 6:
+        if (one == other) co_return;
+        ++book_.counts.partitions;
+        co_return net_.partition(first, second);
+      case 7: {  // in two
+        ++book_.counts.partitions;
+        const std::uint64_t side = random_.next();
+        for (std::size_t left = 0; left < how_.nodes; ++left)
+          for (std::size_t right = 0; right < left; ++right)
+            if (((side >> left) & 1) != ((side >> right) & 1))
+              net_.partition(address_of(left).address(), address_of(right).address());
+        co_return;
+      }
+      case 8:
+        co_return net_.heal();
+      case 9:
+        if (one == other) co_return;
+        if (random_.below(2) == 0) co_return net_.reset(first, second);
+        slow_.insert({one, other});
+        co_return net_.set_link(first, second, {.latency = slowest / 2, .jitter = slowest / 2});
+      case 10: {
+        auto asking = ask<publish_one>(one);
+        co_return co_await std::move(asking);
+      }
+      case 11: {
+        auto asking = ask<unpublish_one>(one);
+        co_return co_await std::move(asking);
+      }
+      default: {
+        auto asking = ask<end_one>(one);
+        co_return co_await std::move(asking);
+      }
+    }
+  }
+
+  template <class M>
+  coro<> ask(std::size_t program) {
+    if (!programs_[program]) co_return;
+    auto asked = programs_[program].ask(M{loose_names[random_.below(loose_names.size())]});
+    co_await asked;
+  }
+  void restart(std::size_t program) {
+    net_.restart(address_of(program).address());
+    start(program);
+  }
+
+  /// What is to hold at any moment.
+  void look() const {
+    const duration longest = how_.silence + how_.heartbeat + slowest;
+    for (const auto& [program, each] : book_.hosts) {
+      for (const cluster::node_info& member : each->its_node().members()) {
+        const book::node_life& life = book_.nodes.at(member.id);
+        expect(!life.ended || world_.time() - *life.ended <= longest,
+               "a node that ended long ago is a member: " + each->its_node().describe());
+      }
+    }
+  }
+
+  /// What is to hold when nothing has happened for a while.
+  coro<> look_in_peace() {
+    std::set<cluster::node_id> all;
+    for (const auto& [program, each] : book_.hosts) all.insert(each->its_node().info().id);
+    expect(all.size() == how_.nodes, "not all programs run");
+    for (const auto& [program, each] : book_.hosts) {
+      std::set<cluster::node_id> seen{each->its_node().info().id};
+      for (const cluster::node_info& member : each->its_node().members()) seen.insert(member.id);
+      expect(seen == all, "not all are members: " + each->its_node().describe());
+      seen.erase(each->its_node().info().id);
+      expect(each->there() == seen, "who watches has heard of other members than there are");
+    }
+    for (std::size_t each = 0; each < how_.nodes; ++each) {
+      for (const std::string& name : loose_names) {
+        auto asked = programs_[each].ask(which_is{name});
+        const std::uint64_t found = co_await asked;
+        expect(found == leads_to(*book_.hosts.at(each), name),
+               "'" + name + "' leads elsewhere: " + book_.hosts.at(each)->its_node().describe());
+      }
+    }
+  }
+
+  /// To the actor of one's own, or that of the node with the lowest number.
+  std::uint64_t leads_to(const host& from, const std::string& name) const {
+    if (const auto own = from.own().find(name); own != from.own().end()) return own->second;
+    std::map<cluster::node_id, std::uint64_t> all;
+    for (const auto& [program, each] : book_.hosts)
+      if (const auto known = each->own().find(name); known != each->own().end())
+        all[each->its_node().info().id] = known->second;
+    return all.empty() ? 0 : all.begin()->second;
+  }
+
+  simulation& world_;
+  network& net_;
+  seeded random_;
+  const crowd_options how_;
+  book book_;
+  std::vector<actor_ref<host_protocol>> programs_;
+  std::set<std::pair<std::size_t, std::size_t>> slow_;
+};
+
+}  // namespace
+
+std::string crowd_report::text() const {
+  return std::to_string(crashes) + " crashes, " + std::to_string(partitions) + " partitions, " +
+         std::to_string(members_lost) + " members lost, " + std::to_string(sessions) +
+         " sessions, " + std::to_string(received) + " messages, " + std::to_string(asks_answered) +
+         " of " + std::to_string(asks) + " asks answered";
+}
+
+crowd_report rage(std::uint64_t seed, const crowd_options& how) {
+  random_walk chosen(seed);
+  simulation world(chosen, {.threads = how.nodes + 1, .most_steps = 1'000'000'000});
+  network net(world, {.link = crowd::usual(), .faults = how.faults});
+  std::optional<crowd> all;
+  world.run([](auto& made, auto&... with) -> coro<> {
+    made.emplace(with...);
+    auto running = made->run();
+    co_await std::move(running);
+  }(all, world, net, seed, how));
+  return all->report();
+}
+
+}  // namespace troupe::testing::clusters
