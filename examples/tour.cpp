@@ -33,6 +33,8 @@ int test_with_time_main(int argc, char** argv);
 int test_with_a_model_main(int argc, char** argv);
 int test_a_server_main(int argc, char** argv);
 int two_nodes_main(int argc, char** argv);
+int cluster_chat_main(int argc, char** argv);
+int replicated_counter_main(int argc, char** argv);
 int word_count_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
@@ -65,9 +67,12 @@ struct chapter {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Some of its chapters start this program once more.
-  if (argc > 1 && std::string_view(argv[1]) == "two_nodes") return two_nodes_main(argc, argv);
-  if (argc > 1 && std::string_view(argv[1]) == "word_count") return word_count_main(argc, argv);
+  // Some of its chapters start this program once more, with their names.
+  const std::string_view again = argc > 1 ? argv[1] : "";
+  if (again == "two_nodes") return two_nodes_main(argc, argv);
+  if (again == "cluster_chat") return cluster_chat_main(argc, argv);
+  if (again == "replicated_counter") return replicated_counter_main(argc, argv);
+  if (again == "word_count") return word_count_main(argc, argv);
   static const chapter chapters[] = {
       {"hello", "an actor is told and asked", &hello_main},
       {"gather", "three tasks at the same time", &gather_main},
@@ -102,6 +107,9 @@ int main(int argc, char** argv) {
        &test_a_server_main},
       {"two_nodes", "a second program, killed and started again", &two_nodes_main},
       {"word_count", "many count, some are killed, nothing is counted twice", &word_count_main},
+      {"cluster_chat", "rooms are topics of the cluster, members come and go", &cluster_chat_main},
+      {"replicated_counter", "what is counted on both sides of a cut is the same in the end",
+       &replicated_counter_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;

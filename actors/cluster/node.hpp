@@ -28,6 +28,10 @@ struct node_id {
   std::string text() const;
 };
 
+namespace internal {
+class node_access;
+}
+
 struct node_info {
   node_id id;
   std::string name;
@@ -44,6 +48,13 @@ struct node_down {
   std::string reason;
 };
 using membership = protocol<node_up, node_down>;
+
+/// A name under which an actor of that node was published.
+struct published_name {
+  std::string name;
+  node_id where;
+  bool operator==(const published_name&) const = default;
+};
 
 struct node_options {
   std::string name = "node";
@@ -156,12 +167,15 @@ class node {
     co_return co_await asked;
   }
 
+  /// All that is published on this node, then on each member. Cost: linear in that.
+  std::vector<published_name> names() const;
   /// For people: the members, what is published, and how many refs and asks there are.
   std::string describe() const;
 
  private:
   class core;
   friend class internal::peer;
+  friend class internal::node_access;
   void publish_cell(std::string name, internal::cell& who,
                     const internal::protocol_table& messages);
   internal::cell* find_cell(std::string_view name, const internal::protocol_table& messages);

@@ -1,5 +1,6 @@
 #include <troupe/actors/cluster/internal/node_core.hpp>
 #include <troupe/actors/cluster/internal/peer.hpp>
+#include <troupe/actors/cluster/spelling.hpp>
 
 #include <troupe/runtime/failure.hpp>
 
@@ -47,13 +48,7 @@ void peer::set_in_stream(std::size_t unsent) noexcept {
   }
 }
 
-std::string common_name(std::string_view name) {
-  constexpr std::string_view ours = "{anonymous}";
-  std::string made(name);
-  for (std::size_t at = made.find(ours); at != std::string::npos; at = made.find(ours, at))
-    made.replace(at, ours.size(), "(anonymous namespace)");
-  return made;
-}
+std::string common_name(std::string_view name) { return spelled_alike(name); }
 
 std::uint64_t peer::number_of(const shape& content, std::string_view name) {
   const auto known = numbers_.find(&content);

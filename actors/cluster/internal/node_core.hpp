@@ -37,6 +37,7 @@ class node::core final : public std::enable_shared_from_this<node::core> {
 
   const node_options& options() const noexcept { return options_; }
   const node_info& info() const noexcept { return info_; }
+  bool leaving() const noexcept { return leaving_; }
   loop& home() const noexcept { return home_; }
 
   /// Again and again; unless it is `for_good`, until there was nobody for long.
@@ -75,12 +76,16 @@ class node::core final : public std::enable_shared_from_this<node::core> {
                           const internal::protocol_table& messages);
   coro<> next_name();
   void names_changed();
+  const auto& names() const noexcept { return names_; }
 
   void watch_members(actor_ref<membership> told);
   std::string describe() const;
 
   std::map<node_id, std::shared_ptr<internal::peer>> peers;
   std::vector<any_actor> factories;  ///< which end with the node
+  /// Of what is built upon this: see `node_access`.
+  std::map<std::string, std::shared_ptr<void>, std::less<>> shared;
+  std::uint64_t numbers_drawn = 0;
 
  private:
   class ending;
