@@ -1,3 +1,4 @@
+#include <troupe/actors/cluster/internal/common_name.hpp>
 #include <troupe/actors/cluster/internal/node_core.hpp>
 #include <troupe/actors/cluster/internal/peer.hpp>
 
@@ -47,19 +48,6 @@ void peer::set_in_stream(std::size_t unsent) noexcept {
     room.clear();
   }
 }
-
-namespace {
-
-/// As every compiler is to write it: they differ in unnamed namespaces.
-std::string common_name(std::string_view name) {
-  constexpr std::string_view ours = "{anonymous}";
-  std::string made(name);
-  for (std::size_t at = made.find(ours); at != std::string::npos; at = made.find(ours, at))
-    made.replace(at, ours.size(), "(anonymous namespace)");
-  return made;
-}
-
-}  // namespace
 
 const message_entry* peer::told_type::in(const protocol_table& table) {
   const auto known = entries.find(&table);
