@@ -30,7 +30,10 @@ placement::placement(placement_user& user, const node_id& self, std::uint64_t li
 // --- meeting ----------------------------------------------------------------------------------------------------------
 
 void placement::set_hosting(bool hosting) {
-  if (std::exchange(hosting_, hosting) == hosting) return;
+  if (std::exchange(hosting_, hosting) != hosting) greet_all();
+}
+
+void placement::greet_all() {
   for (const auto& [id, other] : members_) {
     const bool is_asked = asked_ == id;
     if ((other.met || is_asked) && std::find(to_ask_.begin(), to_ask_.end(), id) == to_ask_.end())
@@ -447,7 +450,8 @@ std::string placement::obstacle(std::uint16_t partition) const {
   const part_state& part = parts_[partition];
   if (hosts_.empty()) return "no node is known that has actors of it";
   if (hosts_.size() < options_.least)
-    return std::to_string(hosts_.size()) + " nodes are known that have actors of it, and it needs " +
+    return std::to_string(hosts_.size()) +
+           " nodes are known that have actors of it, and it needs " +
            std::to_string(options_.least);
   if (part.state == phase::claiming) {
     for (const auto& [id, other] : members_)

@@ -64,11 +64,15 @@ class placement {
     draining,  ///< until its actors have stopped
   };
 
-  placement(placement_user& user, const node_id& self, std::uint64_t life, placement_options options);
+  placement(placement_user& user, const node_id& self, std::uint64_t life,
+            placement_options options);
 
   /// It has actors from now on, or no more.
   void set_hosting(bool hosting);
   bool hosting() const noexcept { return hosting_; }
+  /// Says hello once more; as long as somebody has not answered, it is `greeting`.
+  void greet_all();
+  bool greeting() const noexcept { return asked_.has_value() || !to_ask_.empty(); }
   /// There is a region on that node.
   void found(const node_id& other);
   void receive(const region_hello& said);
@@ -118,7 +122,7 @@ class placement {
   struct per_part {
     bool granted = false;  ///< to this node, in this round
     bool asked = false;
-    bool active = false;      ///< there
+    bool active = false;        ///< there
     std::uint32_t offered = 0;  ///< the round in which this node held it when it said hello
   };
   struct member {
@@ -132,11 +136,8 @@ class placement {
     region_update out;
   };
 
-  bool greeting() const noexcept { return asked_.has_value() || !to_ask_.empty(); }
   bool wanted(const part_state& part) const noexcept;
-  static bool held(const part_state& part) noexcept {
-    return part.state >= phase::active;
-  }
+  static bool held(const part_state& part) noexcept { return part.state >= phase::active; }
   bool all_granted(std::uint16_t number) const noexcept;
   bool all_seen();
   void ask_next();

@@ -29,6 +29,9 @@
 
 namespace troupe::cluster::internal {
 
+/// The name of its regions on their nodes.
+std::string region_name(std::string_view shard);
+
 /// The same on every machine, whatever has compiled it.
 template <class Key>
 std::uint64_t hash_of_key(const Key& key) {
@@ -124,10 +127,10 @@ struct host_of {
     if constexpr (!std::constructible_from<A, const Key&, const Args&...>)
       static_cast<void>(
           sizeof(actor_of_a_shard_has_no_constructor_for_its_key_and<A, Key, Args...>));
-    return {[... args = std::move(args)](
-                troupe::internal::cell& parent, const spawn_options& how, const Key& key,
-                [[maybe_unused]] const state_held<state>& left,
-                [[maybe_unused]] state* given) -> made {
+    return {[... args = std::move(args)](troupe::internal::cell& parent, const spawn_options& how,
+                                         const Key& key,
+                                         [[maybe_unused]] const state_held<state>& left,
+                                         [[maybe_unused]] state* given) -> made {
       using troupe::internal::spawn_placed;
       if constexpr (std::is_void_v<state>) {
         return spawn_placed<A>(&parent, how, key, args...);
@@ -137,9 +140,9 @@ struct host_of {
                                            args...);
         return spawn_placed<outgoing<A>>(&parent, how, left.left, key, args...);
       } else {
-        static_cast<void>(sizeof(
-            actor_of_a_shard_has_no_constructor_for_its_key_and_what_is_handed_over_and<
-                A, Key, state, Args...>));
+        static_cast<void>(
+            sizeof(actor_of_a_shard_has_no_constructor_for_its_key_and_what_is_handed_over_and<
+                   A, Key, state, Args...>));
       }
     }};
   }
@@ -202,11 +205,16 @@ class region<Key, protocol<Ms...>, Host> final
   static constexpr bool has_actors = !std::same_as<Host, no_host>;
   static constexpr message_limit limits[] = {limit<keyed<Key, Ms>>(default_high_water)...};
 
-  region(node& here, std::string name, region_options options, Host host,
+  region(node& here, std::string shard, region_options options, Host host,
          std::shared_ptr<view> shown, std::uint64_t life)
-      : node_(here), name_(std::move(name)), options_(options), host_(std::move(host)),
+      : node_(here),
+        name_(std::move(shard)),
+        published_(region_name(name_)),
+        options_(options),
+        host_(std::move(host)),
         view_(std::move(shown)) {
-    view_->places.emplace(static_cast<placement_user&>(*this), here.info().id, life, options_.places);
+    view_->places.emplace(static_cast<placement_user&>(*this), here.info().id, life,
+                          options_.places);
     view_->actors.resize(options_.places.partitions);
     this->set_stash_capacity(options_.waiting);
   }
@@ -246,6 +254,7 @@ class region<Key, protocol<Ms...>, Host> final
   void on(const node_down& gone) {
     neighbours_.erase(gone.who.id);
     places().lost(gone.who.id);
+    answer_who_leaves();
   }
   void on(const region_hello& said) {
     const auto known = neighbours_.find(said.from);
@@ -280,7 +289,7 @@ class region<Key, protocol<Ms...>, Host> final
       each = neighbour();
       static_cast<void>(this->create_task(meet(id)));
       places().lost(id);
-      return;
+      return answer_who_leaves();
     }
   }
 
@@ -318,7 +327,7 @@ class region<Key, protocol<Ms...>, Host> final
 
   coro<> meet(node_id other) {
     try {
-      auto looking = node_.template lookup_on<common>(other, name_);
+      auto looking = node_.template lookup_on<common>(other, published_);
       co_await std::move(looking);
     } catch (const node_lost&) {
       co_return;
@@ -332,7 +341,7 @@ class region<Key, protocol<Ms...>, Host> final
   /// Has its messages go to the region that is there now. False when there is none.
   bool reach(const node_id& other, neighbour& known) {
     try {
-      known.ref = node_.template find_on<common>(other, name_);
+      known.ref = node_.template find_on<common>(other, published_);
     } catch (const node_lost&) {
       return false;
     }
@@ -344,6 +353,9 @@ class region<Key, protocol<Ms...>, Host> final
 
   void answer_who_leaves() {
     if (waiting_for_end_.empty() || places().holds_any()) return;
+    // What was handed over has arrived when those have answered to whom it went.
+    if (!std::exchange(told_all_, true)) places().greet_all();
+    if (places().greeting()) return;
     for (auto& each : std::exchange(waiting_for_end_, {})) each.answer();
   }
 
@@ -518,14 +530,14 @@ class region<Key, protocol<Ms...>, Host> final
   }
   void routes_changed() override { this->unstash_all(); }
   void disagrees(const std::string& what) override {
-    own_cell().home().report(
-        {"shard '" + name_ + "' is not the same everywhere",
-         std::make_exception_ptr(std::runtime_error(what))});
+    own_cell().home().report({"shard '" + name_ + "' is not the same everywhere",
+                              std::make_exception_ptr(std::runtime_error(what))});
   }
   time_point now() const override { return own_cell().home().time(); }
 
   node& node_;
   const std::string name_;
+  const std::string published_;
   const region_options options_;
   Host host_;
   std::shared_ptr<view> view_;
@@ -537,6 +549,7 @@ class region<Key, protocol<Ms...>, Host> final
       inherited_;
   std::vector<reply_to<void>> waiting_for_end_;
   bool leaving_ = false;
+  bool told_all_ = false;  ///< that nothing is left here
   bool full_ = false;
 };
 

@@ -48,7 +48,7 @@ struct region_hello {
   bool answer = false;
   bool hosts = false;  ///< whether it has actors
   std::uint32_t partitions = 0;
-  std::vector<claimed> held;             ///< of which it has actors, or may have
+  std::vector<claimed> held;          ///< of which it has actors, or may have
   std::vector<std::uint16_t> taken;   ///< that it does not grant to whom this is said
   std::vector<std::uint16_t> active;  ///< messages for which go to it
   std::vector<node_id> seen;          ///< hosts that it has met, and itself
@@ -59,8 +59,8 @@ struct region_update {
   node_id from;
   std::uint64_t life = 0;
   std::vector<std::uint16_t> released;  ///< it has nothing of these any more, and wants none
-  std::vector<claimed> claims;             ///< it asks for these
-  std::vector<claimed> grants;             ///< and these are granted
+  std::vector<claimed> claims;          ///< it asks for these
+  std::vector<claimed> grants;          ///< and these are granted
   std::vector<std::uint16_t> active;    ///< messages for these go to it from now on
   std::vector<std::uint16_t> leaving;   ///< and for these no more
   std::vector<std::uint16_t> left;      ///< what I had for these was sent before this

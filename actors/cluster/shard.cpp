@@ -31,8 +31,9 @@ void check(std::string_view name, const shard_options& options) {
   if (options.settle < duration::zero() || options.settle == infinite)
     throw std::invalid_argument(whose + "`settle` is not less than nothing, and ends");
   if (options.waiting == 0)
-    throw std::invalid_argument(whose + "while a partition moves its messages have to wait: "
-                                        "`waiting` is 1 at least");
+    throw std::invalid_argument(whose +
+                                "while a partition moves its messages have to wait: "
+                                "`waiting` is 1 at least");
 }
 
 region_options options_of(const shard_options& given, bool hosts) {

@@ -39,7 +39,6 @@ struct region_keeper {
 /// Errors: std::invalid_argument.
 void check(std::string_view name, const shard_options& options);
 region_options options_of(const shard_options& given, bool hosts);
-std::string region_name(std::string_view shard);
 std::uint64_t next_region_life() noexcept;
 [[noreturn]] void throw_is_there(std::string_view shard);
 std::string describe_places(const placement& of, std::string_view name, std::size_t actors);
@@ -152,13 +151,9 @@ class shard_part : public shard_ref<Key, P> {
     return all;
   }
   /// How many partitions are this node's now.
-  std::size_t active() const noexcept {
-    return view_->places->count(placement::phase::active);
-  }
+  std::size_t active() const noexcept { return view_->places->count(placement::phase::active); }
   /// For people.
-  std::string describe() const {
-    return describe_places(*view_->places, name_, keys().size());
-  }
+  std::string describe() const { return describe_places(*view_->places, name_, keys().size()); }
 
  protected:
   using region_type = region<Key, P, Host>;
@@ -175,7 +170,7 @@ class shard_part : public shard_ref<Key, P> {
       is_there = true;
     }
     if (is_there) throw_is_there(name_);
-    auto made = troupe::spawn<region_type>({.name = name_}, std::ref(here), published,
+    auto made = troupe::spawn<region_type>({.name = name_}, std::ref(here), name_,
                                            options_of(options, region_type::has_actors),
                                            std::move(host), view_, next_region_life());
     here.template publish<common>(published, made);
@@ -214,8 +209,8 @@ class shard_part : public shard_ref<Key, P> {
 /// said there.
 /// Cost: a message passes one more actor on each node on its way.
 template <class Key, class A>
-class shard : public internal::shard_part<Key, typename A::protocol_type,
-                                          internal::host_of<Key, A>> {
+class shard
+    : public internal::shard_part<Key, typename A::protocol_type, internal::host_of<Key, A>> {
   using host = internal::host_of<Key, A>;
   using part = internal::shard_part<Key, typename A::protocol_type, host>;
 
