@@ -321,3 +321,64 @@ TEST_CASE("what makes no sense for a shard is refused with what is wrong") {
     co_await world.quiet();
   });
 }
+
+TEST_CASE("what is under way when a key moves has so long to end, and no longer") {
+  naturally([](simulation& world, network&) -> coro<> {
+    cluster::shard_options how = quick();
+    how.hand_over = 1s;
+    several all(2, how);
+    co_await world.advance(5s);
+    const std::string kept = key_on(all, all[1]);
+    auto ends = all[2].keys().ask(kept, slow_add{1});
+    co_await sleep(10ms);
+    auto leaving = create_task(all[1].keys().leave());
+    const int one = co_await ends;
+    CHECK(one == 1);
+    co_await leaving;
+    const int two = co_await all[1].keys().ask(kept, add{1});
+    CHECK(two == 2);
+    auto lasts = all[2].keys().ask(kept, never{}, infinite);
+    co_await sleep(10ms);
+    place_of& third = all.add(how);
+    const time_point begin = world.time();
+    auto gone = create_task(all[2].keys().leave());
+    co_await gone;
+    CHECK(world.time() - begin < 4s);
+    CHECK_THROWS_AS(co_await lasts, actor_dead);
+    const int again = co_await third.keys().ask(kept, add{1});
+    CHECK(again >= 1);
+    co_await all.end(world);
+  });
+}
+
+TEST_CASE("what no region says does a shard no harm") {
+  naturally([](simulation& world, network&) -> coro<> {
+    several all(1);
+    cluster::node stranger(at("stranger", "127.0.0.9", {io::endpoint("127.0.0.1", 7000)}));
+    using namespace cluster::internal;
+    const auto region =
+        co_await stranger.lookup<protocol<region_hello, region_update>>("troupe/shard/keys");
+    region_update wrong;
+    wrong.from = stranger.info().id;
+    wrong.released = wrong.active = wrong.leaving = wrong.left = {0, 15, 16, 65535};
+    wrong.claims = wrong.grants = {{0, 1}, {16, 1}, {65535, 7}};
+    wrong.seen = std::vector<cluster::node_id>(100);
+    region.tell(wrong);  // of one that has not said hello
+    region_hello hello;
+    hello.from = stranger.info().id;
+    hello.partitions = 16;
+    hello.held = {{3, 1}, {16, 1}, {60000, 1}};
+    hello.taken = hello.active = {2, 17, 60000};
+    region.tell(hello);  // and is no shard
+    hello.from = {};
+    region.tell(hello);  // of nobody
+    wrong.from = all[1].id();
+    region.tell(wrong);
+    co_await world.advance(5s);
+    for (int each = 0; each < 20; ++each) {
+      const int sum = co_await all[1].keys().ask(key(each), add{1});
+      CHECK(sum == 1);
+    }
+    co_await all.end(world);
+  });
+}

@@ -44,6 +44,11 @@ class machines {
   coro<> kill(std::size_t machine) { return there(machine, &machines::kill_here); }
   /// Has its keys move first.
   coro<> leave(std::size_t machine) { return there(machine, &machines::leave_here); }
+  /// It is killed when it has begun to leave so long ago.
+  coro<> kill_as_it_leaves(std::size_t machine, duration after) {
+    auto body = kill_as_it_leaves_here(machine, after);
+    co_await troupe::on(runtime::current()->loop_at(machine + 1), std::move(body));
+  }
   coro<> end(simulation& world) {
     for (std::size_t each = 0; each < count(); ++each)
       if (is_up(each)) co_await kill(each);
@@ -97,6 +102,16 @@ class machines {
     auto leaving = slots_[machine].now->keys().leave();
     co_await std::move(leaving);
     std::exchange(slots_[machine].now, nullptr)->crash();
+  }
+
+  coro<> kill_as_it_leaves_here(std::size_t machine, duration after) {
+    auto leaving = create_task(slots_[machine].now->keys().leave());
+    co_await sleep(after);
+    std::exchange(slots_[machine].now, nullptr)->crash();
+    try {
+      co_await leaving;
+    } catch (const ask_error&) {
+    }
   }
 
   cluster::shard_options how_;
@@ -236,6 +251,25 @@ coro<> storm(simulation& world, network& net, machines& nodes) {
   co_await expect_all_answer(nodes);
 }
 
+coro<> killed_as_they_leave(simulation& world, network&, machines& nodes) {
+  for (std::size_t each = 0; each < 3; ++each) co_await nodes.start(each);
+  co_await sleep(2s);
+  load all(nodes);
+  auto running = create_task(all.run());
+  for (int step = 0; step < 6; ++step) {
+    const std::size_t which = world.choose(3);
+    co_await nodes.kill_as_it_leaves(which, world.choose(12) * 400us);
+    co_await sleep(500ms);
+    co_await nodes.start(which);
+    co_await sleep(world.choose(3) * 200ms);
+  }
+  co_await sleep(10s);
+  all.over = true;
+  co_await running;
+  co_await expect_all_answer(nodes);
+  expect(nodes.keys().hosts().size() == 3, nodes.describe());
+}
+
 std::size_t active_of(const machines& nodes) {
   std::size_t sum = 0;
   for (std::size_t each = 0; each < nodes.count(); ++each) sum += nodes.on(each).keys().active();
@@ -279,6 +313,14 @@ TEST_CASE(
           [](simulation& world) {
             return with_machines(world, {.link = {.latency = 500us, .jitter = 2ms}, .faults = 2}, 4,
                                  &storm);
+          });
+}
+
+TEST_CASE("nodes may be killed in the midst of a hand-over: the keys are there again") {
+  explore({.schedules = dev(), .threads = 4, .most_steps = 20'000'000, .shrink_runs = 0},
+          [](simulation& world) {
+            return with_machines(world, {.link = {.latency = 500us, .jitter = 1ms}}, 3,
+                                 &killed_as_they_leave);
           });
 }
 

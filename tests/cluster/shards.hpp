@@ -36,11 +36,14 @@ struct slow_add {
   using reply = int;
   int much = 0;
 };
+struct never {
+  using reply = int;
+};
 struct crash {
   using reply = void;
 };
 struct end {};
-using counting = protocol<add, where, note, notes, slow_add, crash, end>;
+using counting = protocol<add, where, note, notes, slow_add, never, crash, end>;
 
 class place_of;
 
@@ -83,6 +86,10 @@ class counter : public actor<counting> {
   coro<int> on(slow_add a) {
     co_await sleep(100ms);
     co_return sum_ += a.much;
+  }
+  coro<int> on(never) {
+    co_await sleep(infinite);
+    co_return 0;
   }
   void on(crash) { throw std::runtime_error("the counter falls"); }
   void on(end) { stop(); }
