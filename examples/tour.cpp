@@ -33,6 +33,7 @@ int test_with_time_main(int argc, char** argv);
 int test_with_a_model_main(int argc, char** argv);
 int test_a_server_main(int argc, char** argv);
 int two_nodes_main(int argc, char** argv);
+int sharded_kv_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
@@ -66,6 +67,7 @@ struct chapter {
 int main(int argc, char** argv) {
   // One of its chapters starts this program once more.
   if (argc > 1 && std::string_view(argv[1]) == "two_nodes") return two_nodes_main(argc, argv);
+  if (argc > 1 && std::string_view(argv[1]) == "sharded_kv") return sharded_kv_main(argc, argv);
   static const chapter chapters[] = {
       {"hello", "an actor is told and asked", &hello_main},
       {"gather", "three tasks at the same time", &gather_main},
@@ -99,6 +101,8 @@ int main(int argc, char** argv) {
       {"test_a_server", "the same on a network that is simulated, and breaks down",
        &test_a_server_main},
       {"two_nodes", "a second program, killed and started again", &two_nodes_main},
+      {"sharded_kv", "actors by their keys, on programs that are killed and added",
+       &sharded_kv_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;

@@ -217,6 +217,8 @@ coro<bool> node::core::talk(io::stream wire, bool dialled) {
   } catch (const malformed&) {
     wire.abort();
     co_return false;
+  } catch (const io::incomplete_read&) {  // it has gone in the midst of it
+    co_return false;
   }
   const node_info& who = heard.who;
   if (who.id == info_.id || leaving_) co_return false;

@@ -17,13 +17,17 @@ TEST_CASE("the name of a type is the same whatever has compiled it") {
        "keyed<std::basic_string<char>, (anonymous namespace)::mine>"},
       {"wrap<long int, long unsigned int, short int, short unsigned int, long long int, "
        "long long unsigned int, unsigned int>",
-       "wrap<long, unsigned long, short, unsigned short, long long, unsigned long long, unsigned int>",
-       "wrap<long, unsigned long, short, unsigned short, long long, unsigned long long, unsigned int>"},
-      {"std::map<int, std::vector<std::vector<int> > >", "std::map<int, std::vector<std::vector<int>>>",
+       "wrap<long, unsigned long, short, unsigned short, long long, unsigned long long, unsigned "
+       "int>",
+       "wrap<long, unsigned long, short, unsigned short, long long, unsigned long long, unsigned "
+       "int>"},
+      {"std::map<int, std::vector<std::vector<int> > >",
+       "std::map<int, std::vector<std::vector<int>>>",
        "std::map<int, std::vector<std::vector<int>>>"},
       {"wrap<std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> > >",
        "wrap<std::__1::basic_string<char>>", "wrap<std::basic_string<char>>"},
-      {"wrap<std::map<int, a<b>, std::less<int>, std::allocator<std::pair<const int, a<b> > > >, c>",
+      {"wrap<std::map<int, a<b>, std::less<int>, std::allocator<std::pair<const int, a<b> > > >, "
+       "c>",
        "wrap<std::map<int, a<b>>, c>", "wrap<std::map<int, a<b>>, c>"},
       {"wrap<const char*, int&, int(int, long int)>", "wrap<const char *, int &, int (int, long)>",
        "wrap<const char*, int&, int(int, long)>"},

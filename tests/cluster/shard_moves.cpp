@@ -5,17 +5,13 @@
 #include <troupe/runtime/on.hpp>
 #include <troupe/runtime/timeout.hpp>
 
-#include <functional>
+#include <exception>
 
 using namespace troupe;
 using namespace troupe::testing;
 using namespace troupe::testing::shards;
 
 namespace {
-std::size_t dev() {
-  const char* n = std::getenv("N");
-  return n ? std::strtoul(n, nullptr, 10) : 10;
-}
 
 /// Machines with a loop each, and who asks on loop 0. What is to be done on one goes there.
 class machines {
@@ -294,40 +290,47 @@ coro<> two_sides(simulation&, network& net, machines& nodes) {
   co_await expect_all_answer(nodes);
 }
 
+void explore_machines(std::size_t schedules, const network_options& how, int count, scenario run,
+                      std::uint64_t seed = 1) {
+  explore_options tried;
+  tried.schedules = schedules;
+  tried.seed = seed;
+  tried.threads = static_cast<std::size_t>(count) + 1;
+  tried.most_steps = 20'000'000;
+  tried.shrink_runs = 50;
+  explore(tried, [&](simulation& world) { return with_machines(world, how, count, run); });
+}
+
+const network_options calm{.link = {.latency = 500us, .jitter = 1ms}};
+const network_options rough{.link = {.latency = 500us, .jitter = 2ms}, .faults = 2};
+
 }  // namespace
 
 TEST_CASE(
     "while nodes come and leave no message to a key is lost, none overtakes another, and each key "
     "goes on with what it had") {
-  explore({.schedules = dev(), .threads = 4, .most_steps = 20'000'000, .shrink_runs = 0},
-          [](simulation& world) {
-            return with_machines(world, {.link = {.latency = 500us, .jitter = 1ms}}, 3,
-                                 &come_and_leave);
-          });
+  explore_machines(100, calm, 3, &come_and_leave);
 }
 
 TEST_CASE(
     "whatever becomes of nodes and the network, no two actors of a key are on nodes that know each "
     "other, each ask ends, and in the end each key has one") {
-  explore({.schedules = dev(), .threads = 5, .most_steps = 20'000'000, .shrink_runs = 0},
-          [](simulation& world) {
-            return with_machines(world, {.link = {.latency = 500us, .jitter = 2ms}, .faults = 2}, 4,
-                                 &storm);
-          });
+  explore_machines(30, rough, 4, &storm);
 }
 
 TEST_CASE("nodes may be killed in the midst of a hand-over: the keys are there again") {
-  explore({.schedules = dev(), .threads = 4, .most_steps = 20'000'000, .shrink_runs = 0},
-          [](simulation& world) {
-            return with_machines(world, {.link = {.latency = 500us, .jitter = 1ms}}, 3,
-                                 &killed_as_they_leave);
-          });
+  explore_machines(50, calm, 3, &killed_as_they_leave);
 }
 
 TEST_CASE(
     "two sides of a cluster that are parted go on, and when they meet again one actor stays") {
-  explore({.schedules = dev(), .threads = 5, .most_steps = 20'000'000, .shrink_runs = 0},
-          [](simulation& world) {
-            return with_machines(world, {.link = {.latency = 1ms, .jitter = 1ms}}, 4, &two_sides);
-          });
+  explore_machines(20, calm, 4, &two_sides);
+}
+
+/// Minutes: for who has changed something here. `test-cluster "[long]"`
+TEST_CASE("shards are right in thousands of schedules", "[.][long]") {
+  explore_machines(5'000, calm, 3, &come_and_leave, 2);
+  explore_machines(2'000, rough, 4, &storm, 2);
+  explore_machines(3'000, calm, 3, &killed_as_they_leave, 2);
+  explore_machines(1'000, calm, 4, &two_sides, 2);
 }
