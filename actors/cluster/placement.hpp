@@ -21,11 +21,12 @@ class placement_user {
   virtual void send(const node_id& to, region_update&& said) = 0;
   /// The partition is this node's: actors may be started, and begin with what others have handed over.
   virtual void begin(std::uint16_t partition) = 0;
-  /// Has its actors stop; `placement::drained` is to be called when they have. Gives whether there are none.
+  /// Has its actors stop, and hands over what they leave, and what was left to them. `placement::drained` is to be called when that is done. Gives
+  /// whether there is nothing.
   virtual bool drain(std::uint16_t partition) = 0;
   virtual void kill(std::uint16_t partition) = 0;
-  /// It is this node's no more: what its actors have left goes to `heir`, or to nobody. Before others hear of it.
-  virtual void hand_over(std::uint16_t partition, const node_id* heir) = 0;
+  /// It is this node's no more.
+  virtual void forget(std::uint16_t partition) = 0;
   /// Messages that wait may have somewhere to go now.
   virtual void routes_changed() = 0;
   virtual void disagrees(const std::string& what) = 0;
@@ -61,7 +62,7 @@ class placement {
     active,
     paused,    ///< somebody new has not granted it
     leaving,   ///< until all have said that they send nothing more
-    draining,  ///< until its actors have stopped
+    draining,  ///< until its actors have stopped, and others have what they left
   };
 
   placement(placement_user& user, const node_id& self, std::uint64_t life,
@@ -70,9 +71,6 @@ class placement {
   /// It has actors from now on, or no more.
   void set_hosting(bool hosting);
   bool hosting() const noexcept { return hosting_; }
-  /// Says hello once more; as long as somebody has not answered, it is `greeting`.
-  void greet_all();
-  bool greeting() const noexcept { return asked_.has_value() || !to_ask_.empty(); }
   /// There is a region on that node.
   void found(const node_id& other);
   void receive(const region_hello& said);
@@ -136,6 +134,7 @@ class placement {
     region_update out;
   };
 
+  bool greeting() const noexcept { return asked_.has_value() || !to_ask_.empty(); }
   bool wanted(const part_state& part) const noexcept;
   static bool held(const part_state& part) noexcept { return part.state >= phase::active; }
   bool all_granted(std::uint16_t number) const noexcept;

@@ -1,15 +1,13 @@
 #pragma once
 
 #include <troupe/actors/actor.hpp>
-#include <troupe/actors/cluster/codec.hpp>
+#include <troupe/actors/cluster/hosted.hpp>
 #include <troupe/actors/cluster/node.hpp>
 #include <troupe/actors/cluster/placement.hpp>
 #include <troupe/actors/cluster/region_messages.hpp>
 #include <troupe/actors/delegate.hpp>
-#include <troupe/actors/interleave.hpp>
-#include <troupe/actors/router.hpp>
-#include <troupe/runtime/callable.hpp>
 #include <troupe/runtime/failure.hpp>
+#include <troupe/runtime/sleep.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -18,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -29,126 +28,8 @@
 
 namespace troupe::cluster::internal {
 
-/// The name of its regions on their nodes.
+/// The name of the regions of a shard on their nodes.
 std::string region_name(std::string_view shard);
-
-/// The same on every machine, whatever has compiled it.
-template <class Key>
-std::uint64_t hash_of_key(const Key& key) {
-  using troupe::internal::hash_key;
-  if constexpr (std::is_enum_v<Key> || std::integral<Key> ||
-                std::convertible_to<const Key&, std::string_view>) {
-    return hash_key(key);
-  } else {
-    writer bytes;
-    put_value(bytes, key);
-    return troupe::internal::hash_text(bytes.take().text());
-  }
-}
-struct key_hash {
-  template <class Key>
-  std::size_t operator()(const Key& key) const {
-    return static_cast<std::size_t>(hash_of_key(key));
-  }
-};
-
-// --- how the actors of keys are made ----------------------------------------------------------------------------------
-
-template <class A>
-struct state_of {
-  using type = void;
-};
-template <class A>
-  requires requires(A& object) { object.hand_over(); }
-struct state_of<A> {
-  using type = decltype(std::declval<A&>().hand_over());
-};
-
-/// An actor that says at its end what the next of its key is to begin with.
-template <class A>
-class outgoing final : public A {
- public:
-  using state = typename state_of<A>::type;
-  static constexpr std::string_view class_name = troupe::internal::class_name<A>();
-
-  template <class... Args>
-  explicit outgoing(std::shared_ptr<std::optional<state>> left, Args&&... args)
-      : A(std::forward<Args>(args)...), left_(std::move(left)) {}
-
-  auto on_stop() {
-    if constexpr (std::is_void_v<decltype(A::on_stop())>) {
-      A::on_stop();
-      left_->emplace(this->hand_over());
-    } else {
-      return wait_and_leave();
-    }
-  }
-
- private:
-  coro<> wait_and_leave() {
-    co_await A::on_stop();
-    left_->emplace(this->hand_over());
-  }
-  std::shared_ptr<std::optional<state>> left_;
-};
-
-/// What `outgoing` leaves, for the parent to look at.
-template <class State>
-struct state_held {
-  std::shared_ptr<std::optional<State>> left = std::make_shared<std::optional<State>>();
-};
-template <>
-struct state_held<void> {};
-
-/// Left undefined: the compiler names all in the one line that says what is wrong with a shard.
-template <class Actor, class Key, class... Arguments>
-struct actor_of_a_shard_has_no_constructor_for_its_key_and;
-template <class Actor, class Key, class State, class... Arguments>
-struct actor_of_a_shard_has_no_constructor_for_its_key_and_what_is_handed_over_and;
-
-/// Where no actors are.
-struct no_host {
-  using state = void;
-};
-
-/// Makes the actors of keys.
-template <class Key, class A>
-struct host_of {
-  using actor = A;
-  using state = typename state_of<A>::type;
-  using made = actor_ref<typename A::protocol_type>;
-  /// A child of `parent`, that begins with `given` where that is not null.
-  callable<made(troupe::internal::cell& parent, const spawn_options& how, const Key& key,
-                const state_held<state>& left, state* given)>
-      start;
-
-  template <class... Args>
-  static host_of with(Args... args) {
-    if constexpr (!std::constructible_from<A, const Key&, const Args&...>)
-      static_cast<void>(
-          sizeof(actor_of_a_shard_has_no_constructor_for_its_key_and<A, Key, Args...>));
-    return {[... args = std::move(args)](troupe::internal::cell& parent, const spawn_options& how,
-                                         const Key& key,
-                                         [[maybe_unused]] const state_held<state>& left,
-                                         [[maybe_unused]] state* given) -> made {
-      using troupe::internal::spawn_placed;
-      if constexpr (std::is_void_v<state>) {
-        return spawn_placed<A>(&parent, how, key, args...);
-      } else if constexpr (std::constructible_from<A, const Key&, state, const Args&...>) {
-        if (given != nullptr)
-          return spawn_placed<outgoing<A>>(&parent, how, left.left, key, std::move(*given),
-                                           args...);
-        return spawn_placed<outgoing<A>>(&parent, how, left.left, key, args...);
-      } else {
-        static_cast<void>(
-            sizeof(actor_of_a_shard_has_no_constructor_for_its_key_and_what_is_handed_over_and<
-                   A, Key, state, Args...>));
-      }
-    }};
-  }
-};
-
-// --- the region -------------------------------------------------------------------------------------------------------
 
 struct region_tick {};
 struct region_settled {};
@@ -161,17 +42,6 @@ struct region_options {
   duration idle = infinite;
   duration settle{};
   std::size_t waiting = 10'000;
-};
-
-/// What a handle looks at: the actors of this node, by partitions.
-template <class Key, class P, class State>
-struct region_view {
-  struct local : state_held<State> {
-    actor_ref<P> ref;
-    bool awaited = false;  ///< a message waits for its end
-  };
-  std::optional<placement> places;
-  std::vector<std::unordered_map<Key, local, key_hash>> actors;
 };
 
 template <class Key, class State, class... Ms>
@@ -269,16 +139,19 @@ class region<Key, protocol<Ms...>, Host> final
   }
 
   template <class State>
-  void on(handed<Key, State> given) {
+  void on(handed<Key, State> given, reply_to<void> done) {
     const std::uint16_t number = partition_of(given.key);
     if (places().state(number) == placement::phase::active) {
       if (!view_->actors[number].contains(given.key)) adopt(number, given);
+    } else if (places().state(number) != placement::phase::none) {
+      inherited_[number].push_back(std::move(given));
     } else {
       const node_id* const heir = places().heir(number);
-      const bool passes = places().state(number) == placement::phase::none && heir != nullptr;
-      if (passes && given.hops < most_hops) return pass_state(*heir, std::move(given));
-      inherited_[number].push_back(std::move(given));
+      if (heir == nullptr || ++given.hops >= most_hops)
+        throw rejected("this node is not to have the key of what was handed over");
+      return delegate(neighbours_.at(*heir).ref, std::move(given), std::move(done));
     }
+    done.answer();
   }
 
   void on(const down& gone) {
@@ -353,9 +226,6 @@ class region<Key, protocol<Ms...>, Host> final
 
   void answer_who_leaves() {
     if (waiting_for_end_.empty() || places().holds_any()) return;
-    // What was handed over has arrived when those have answered to whom it went.
-    if (!std::exchange(told_all_, true)) places().greet_all();
-    if (places().greeting()) return;
     for (auto& each : std::exchange(waiting_for_end_, {})) each.answer();
   }
 
@@ -470,10 +340,7 @@ class region<Key, protocol<Ms...>, Host> final
     actors.erase(known);
     keys_.erase(gone.who.cell());
     if (awaited) this->unstash_all();
-    if (drains && actors.empty()) {
-      places().drained(number);
-      answer_who_leaves();
-    }
+    if (drains && actors.empty()) static_cast<void>(this->create_task(hand_over_all(number)));
   }
 
   template <class Given>
@@ -488,12 +355,37 @@ class region<Key, protocol<Ms...>, Host> final
       own_cell().home().report(
           {"an actor of shard '" + name_ + "' could not begin with what was handed over", failed});
   }
-  template <class Given>
-  void pass_state(const node_id& to, Given&& given) {
-    const auto known = neighbours_.find(to);
-    if (known == neighbours_.end() || !known->second.ref) return;
-    ++given.hops;
-    known->second.ref.tell(std::move(given));
+  /// Passes on what the actors of a partition have left, and what was left to them, until others have it; but not for ever.
+  coro<> hand_over_all(std::uint16_t number) {
+    if constexpr (!std::is_void_v<state>) {
+      const time_point end = now() + options_.places.hand_over;
+      auto& mine = inherited_[number];
+      while (places().heir(number) != nullptr && !mine.empty() && now() < end) {
+        const actor_ref<common> heir = neighbours_.at(*places().heir(number)).ref;
+        auto given = std::exchange(mine, {});
+        std::vector<future<void>> sent;
+        for (const auto& each : given) {
+          handed<Key, state> copy = each;
+          sent.push_back(heir.ask(std::move(copy), options_.places.hand_over));
+        }
+        for (std::size_t each = 0; each < sent.size(); ++each) {
+          bool taken = false;
+          try {
+            co_await sent[each];
+            taken = true;
+          } catch (const std::exception&) {  // to whom it goes now is to be seen
+          }
+          if (!taken) mine.push_back(std::move(given[each]));
+        }
+        if (!mine.empty()) co_await sleep(least_tick);
+      }
+      if (places().heir(number) != nullptr && !mine.empty())
+        own_cell().home().report({"shard '" + name_ + "' could not hand over what " +
+                                      std::to_string(mine.size()) + " actors have left",
+                                  std::make_exception_ptr(std::runtime_error("no node took it"))});
+    }
+    places().drained(number);
+    answer_who_leaves();
   }
 
   // --- what a placement has it do -------------------------------------------------------------------------------------
@@ -515,19 +407,16 @@ class region<Key, protocol<Ms...>, Host> final
   bool drain(std::uint16_t partition) override {
     for (const auto& [key, each] : view_->actors[partition])
       each.ref.stop_when_drained(options_.places.hand_over);
-    return view_->actors[partition].empty();
+    if (!view_->actors[partition].empty()) return false;
+    const auto left = inherited_.find(partition);
+    if (left == inherited_.end() || left->second.empty()) return true;
+    static_cast<void>(this->create_task(hand_over_all(partition)));
+    return false;
   }
   void kill(std::uint16_t partition) override {
     for (const auto& [key, each] : view_->actors[partition]) each.ref.kill();
   }
-  void hand_over([[maybe_unused]] std::uint16_t partition,
-                 [[maybe_unused]] const node_id* heir) override {
-    if constexpr (!std::is_void_v<state>) {
-      auto all = inherited_.extract(partition);
-      if (all.empty() || heir == nullptr) return;
-      for (auto& each : all.mapped()) pass_state(*heir, std::move(each));
-    }
-  }
+  void forget(std::uint16_t partition) override { inherited_.erase(partition); }
   void routes_changed() override { this->unstash_all(); }
   void disagrees(const std::string& what) override {
     own_cell().home().report({"shard '" + name_ + "' is not the same everywhere",
@@ -549,7 +438,6 @@ class region<Key, protocol<Ms...>, Host> final
       inherited_;
   std::vector<reply_to<void>> waiting_for_end_;
   bool leaving_ = false;
-  bool told_all_ = false;  ///< that nothing is left here
   bool full_ = false;
 };
 

@@ -26,9 +26,10 @@ struct keyed<Key, M> {
   std::uint8_t hops = 0;
 };
 
-/// What an actor has handed over, which the actor of the same key begins with elsewhere.
+/// What an actor has handed over, which the actor of the same key begins with elsewhere. Answered when a node has it that is to have the key.
 template <class Key, class State>
 struct handed {
+  using reply = void;
   std::uint8_t hops = 0;
   Key key{};
   State state{};
