@@ -71,6 +71,8 @@ class placement {
   /// It has actors from now on, or no more.
   void set_hosting(bool hosting);
   bool hosting() const noexcept { return hosting_; }
+  /// Somebody has not answered yet what it was told of this node.
+  bool greeting() const noexcept { return asked_.has_value() || !to_ask_.empty(); }
   /// There is a region on that node.
   void found(const node_id& other);
   void receive(const region_hello& said);
@@ -134,7 +136,6 @@ class placement {
     region_update out;
   };
 
-  bool greeting() const noexcept { return asked_.has_value() || !to_ask_.empty(); }
   bool wanted(const part_state& part) const noexcept;
   static bool held(const part_state& part) noexcept { return part.state >= phase::active; }
   bool all_granted(std::uint16_t number) const noexcept;

@@ -225,7 +225,7 @@ class region<Key, protocol<Ms...>, Host> final
   }
 
   void answer_who_leaves() {
-    if (waiting_for_end_.empty() || places().holds_any()) return;
+    if (waiting_for_end_.empty() || places().holds_any() || places().greeting()) return;
     for (auto& each : std::exchange(waiting_for_end_, {})) each.answer();
   }
 
