@@ -233,8 +233,9 @@ void placement::look_at_time() {
 
 placement::route placement::find(std::uint16_t partition, bool from_elsewhere) const noexcept {
   const part_state& part = parts_[partition];
-  if (part.state == phase::active || (part.state == phase::leaving && from_elsewhere))
-    return {true, nullptr};
+  // What was sent before others knew that it leaves; but not where somebody else may have it, too.
+  const bool still_here = part.state == phase::leaving && from_elsewhere && all_granted(partition);
+  if (part.state == phase::active || still_here) return {true, nullptr};
   if (!part.goes_to || part.goes_to == self_) return {};
   return {false, &*part.goes_to};
 }

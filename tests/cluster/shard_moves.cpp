@@ -327,10 +327,17 @@ TEST_CASE(
   explore_machines(20, calm, 4, &two_sides);
 }
 
-/// Minutes: for who has changed something here. `test-cluster "[long]"`
-TEST_CASE("shards are right in thousands of schedules", "[.][long]") {
+// Minutes: for who has changed something here. `test-cluster "[long]"`
+
+TEST_CASE("thousands of orders in which nodes come and leave", "[.][long]") {
   explore_machines(5'000, calm, 3, &come_and_leave, 2);
+}
+TEST_CASE("thousands of orders in which nodes are killed and parted", "[.][long]") {
   explore_machines(2'000, rough, 4, &storm, 2);
+}
+TEST_CASE("thousands of orders in which nodes are killed as they leave", "[.][long]") {
   explore_machines(3'000, calm, 3, &killed_as_they_leave, 2);
+}
+TEST_CASE("a thousand orders in which two sides meet again", "[.][long]") {
   explore_machines(1'000, calm, 4, &two_sides, 2);
 }
