@@ -221,8 +221,10 @@ class shard
       : part(here, std::move(name), options, host::with(std::move(args)...)) {}
 
   /// Hosts no more: what it has moves to other nodes; done when it has. It goes on to pass messages on. Cancel: it goes on to leave.
-  coro<> leave() {
-    const actor_ref<protocol<internal::region_leave>> region = this->leaving_;
+  coro<> leave() { return leave_by(this->leaving_); }
+
+ private:
+  static coro<> leave_by(actor_ref<protocol<internal::region_leave>> region) {
     co_await region.ask(internal::region_leave{}, infinite);
   }
 };

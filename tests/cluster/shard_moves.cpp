@@ -298,6 +298,11 @@ void explore_machines(std::size_t schedules, const network_options& how, int cou
   tried.threads = static_cast<std::size_t>(count) + 1;
   tried.most_steps = 20'000'000;
   tried.shrink_runs = 50;
+  // Parted for as long as it may take, or killed.
+  tried.expects = [run](const failure_report& report) {
+    return run != &come_and_leave &&
+           report.message.find("could not hand over") != std::string::npos;
+  };
   explore(tried, [&](simulation& world) { return with_machines(world, how, count, run); });
 }
 
