@@ -111,27 +111,29 @@ struct host_of {
 
   template <class... Args>
   static host_of with(Args... args) {
-    if constexpr (!std::constructible_from<A, const Key&, const Args&...>)
+    if constexpr (std::constructible_from<A, const Key&, const Args&...>) {
+      return {[... args = std::move(args)](troupe::internal::cell& parent, const spawn_options& how,
+                                           const Key& key,
+                                           [[maybe_unused]] const state_held<state>& left,
+                                           [[maybe_unused]] state* given) -> made {
+        using troupe::internal::spawn_placed;
+        if constexpr (std::is_void_v<state>) {
+          return spawn_placed<A>(&parent, how, key, args...);
+        } else if constexpr (std::constructible_from<A, const Key&, state, const Args&...>) {
+          if (given != nullptr)
+            return spawn_placed<outgoing<A>>(&parent, how, left.left, key, std::move(*given),
+                                             args...);
+          return spawn_placed<outgoing<A>>(&parent, how, left.left, key, args...);
+        } else {
+          static_cast<void>(
+              sizeof(actor_of_a_shard_has_no_constructor_for_its_key_and_what_is_handed_over_and<
+                     A, Key, state, Args...>));
+        }
+      }};
+    } else {
       static_cast<void>(
           sizeof(actor_of_a_shard_has_no_constructor_for_its_key_and<A, Key, Args...>));
-    return {[... args = std::move(args)](troupe::internal::cell& parent, const spawn_options& how,
-                                         const Key& key,
-                                         [[maybe_unused]] const state_held<state>& left,
-                                         [[maybe_unused]] state* given) -> made {
-      using troupe::internal::spawn_placed;
-      if constexpr (std::is_void_v<state>) {
-        return spawn_placed<A>(&parent, how, key, args...);
-      } else if constexpr (std::constructible_from<A, const Key&, state, const Args&...>) {
-        if (given != nullptr)
-          return spawn_placed<outgoing<A>>(&parent, how, left.left, key, std::move(*given),
-                                           args...);
-        return spawn_placed<outgoing<A>>(&parent, how, left.left, key, args...);
-      } else {
-        static_cast<void>(
-            sizeof(actor_of_a_shard_has_no_constructor_for_its_key_and_what_is_handed_over_and<
-                   A, Key, state, Args...>));
-      }
-    }};
+    }
   }
 };
 
