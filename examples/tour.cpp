@@ -36,6 +36,7 @@ int two_nodes_main(int argc, char** argv);
 int cluster_chat_main(int argc, char** argv);
 int replicated_counter_main(int argc, char** argv);
 int word_count_main(int argc, char** argv);
+int sharded_kv_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
@@ -73,6 +74,7 @@ int main(int argc, char** argv) {
   if (again == "cluster_chat") return cluster_chat_main(argc, argv);
   if (again == "replicated_counter") return replicated_counter_main(argc, argv);
   if (again == "word_count") return word_count_main(argc, argv);
+  if (again == "sharded_kv") return sharded_kv_main(argc, argv);
   static const chapter chapters[] = {
       {"hello", "an actor is told and asked", &hello_main},
       {"gather", "three tasks at the same time", &gather_main},
@@ -110,6 +112,8 @@ int main(int argc, char** argv) {
       {"cluster_chat", "rooms are topics of the cluster, members come and go", &cluster_chat_main},
       {"replicated_counter", "what is counted on both sides of a cut is the same in the end",
        &replicated_counter_main},
+      {"sharded_kv", "actors by their keys, on programs that are killed and added",
+       &sharded_kv_main},
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;

@@ -2,10 +2,10 @@
 
 #include <troupe/actors/actor_ref.hpp>
 #include <troupe/actors/cluster/codec.hpp>
+#include <troupe/actors/cluster/common_name.hpp>
 #include <troupe/actors/cluster/layout.hpp>
 #include <troupe/actors/cluster/node_access.hpp>
 #include <troupe/actors/cluster/remote.hpp>
-#include <troupe/actors/cluster/spelling.hpp>
 #include <troupe/actors/cluster/stores.hpp>
 #include <troupe/runtime/event.hpp>
 #include <troupe/runtime/future.hpp>
@@ -163,7 +163,7 @@ class outgoing_of final : public outgoing {
     writer to;
     encode(to, message_);
     const io::bytes content = to.take();
-    return {number, spelled_alike(type_name<M>()), layout_text<M>(), std::string(content.text())};
+    return {number, common_name(type_name<M>()), layout_text<M>(), std::string(content.text())};
   }
   /// The same from a store. Errors: `malformed`.
   static std::unique_ptr<outgoing> restored(const stored_message& kept) {

@@ -21,6 +21,10 @@
 
 namespace troupe::cluster {
 
+namespace internal {
+struct region_keeper;  // see shard.hpp
+}
+
 /// Tells a node from all others, also from an earlier one of the same name: 128 random bits.
 struct node_id {
   std::array<std::uint64_t, 2> bits{};
@@ -140,6 +144,13 @@ class node {
     return found != nullptr ? actor_ref<P>(*found) : actor_ref<P>();
   }
 
+  /// As `find`, on that node only. Errors: `node_lost` when that is no member.
+  template <class P>
+  actor_ref<P> find_on(const node_id& where, std::string_view name) {
+    internal::cell* const found = find_cell_on(where, name, internal::table_of<P>::value);
+    return found != nullptr ? actor_ref<P>(*found) : actor_ref<P>();
+  }
+
   /// As `lookup`, of that node only. Errors: `node_lost` when that is no member, or is one no more.
   template <class P>
   coro<actor_ref<P>> lookup_on(node_id where, std::string name) {
@@ -176,6 +187,7 @@ class node {
   class core;
   friend class internal::peer;
   friend class internal::node_access;
+  friend struct internal::region_keeper;
   void publish_cell(std::string name, internal::cell& who,
                     const internal::protocol_table& messages);
   internal::cell* find_cell(std::string_view name, const internal::protocol_table& messages);

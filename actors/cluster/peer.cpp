@@ -1,6 +1,6 @@
+#include <troupe/actors/cluster/common_name.hpp>
 #include <troupe/actors/cluster/internal/node_core.hpp>
 #include <troupe/actors/cluster/internal/peer.hpp>
-#include <troupe/actors/cluster/spelling.hpp>
 
 #include <troupe/runtime/failure.hpp>
 
@@ -47,8 +47,6 @@ void peer::set_in_stream(std::size_t unsent) noexcept {
     room.clear();
   }
 }
-
-std::string common_name(std::string_view name) { return spelled_alike(name); }
 
 std::uint64_t peer::number_of(const shape& content, std::string_view name) {
   const auto known = numbers_.find(&content);

@@ -1,3 +1,4 @@
+#include <troupe/actors/cluster/common_name.hpp>
 #include <troupe/actors/cluster/internal/node_core.hpp>
 #include <troupe/actors/cluster/internal/peer.hpp>
 

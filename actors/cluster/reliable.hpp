@@ -120,7 +120,7 @@ class reliable<protocol<Ms...>> {
   static std::unique_ptr<internal::outgoing> restored(const stored_message& kept) {
     std::unique_ptr<internal::outgoing> found;
     const auto look = [&]<class M>(const M* /*type*/) {
-      if (found == nullptr && internal::spelled_alike(type_name<M>()) == kept.type)
+      if (found == nullptr && internal::common_name(type_name<M>()) == kept.type)
         found = internal::outgoing_of<M>::restored(kept);
     };
     (look(static_cast<const Ms*>(nullptr)), ...);

@@ -40,9 +40,6 @@ enum class frame : std::uint8_t {
 
 inline constexpr std::size_t longest_published = 1024;
 
-/// The name of a type as every compiler is to write it: they differ in unnamed namespaces.
-std::string common_name(std::string_view name);
-
 /// Why an ask failed over there.
 enum class failure_kind : std::uint8_t {
   dead,
