@@ -36,6 +36,9 @@ int two_nodes_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
+#ifdef TOUR_HAS_CAF
+int caf_calculator_main(int argc, char** argv);
+#endif
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
 }
@@ -99,6 +102,10 @@ int main(int argc, char** argv) {
       {"test_a_server", "the same on a network that is simulated, and breaks down",
        &test_a_server_main},
       {"two_nodes", "a second program, killed and started again", &two_nodes_main},
+#ifdef TOUR_HAS_CAF
+      {"caf_calculator", "actors of CAF on the same loop, and both kinds among each other",
+       &caf_calculator_main},
+#endif
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;
