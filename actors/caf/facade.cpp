@@ -152,7 +152,7 @@ void caf_facade::fail_request(::caf::mailbox_element& what, ::caf::error why) {
 void caf_facade::refuse(::caf::mailbox_element_ptr& what) noexcept {
   if (what->mid.is_request()) {
     fail_request(*what, ::caf::make_error(::caf::sec::request_receiver_down));
-  } else if (!what->mid.is_response()) {
+  } else if (!what->mid.is_response() && !what->content().match_elements<::caf::exit_msg>()) {
     count_dead_letter(dead_letter::reason::dead, &real_, unknown_message);
   }
 }

@@ -1,6 +1,8 @@
 // How a CAF system ends: by itself, when it is told to, and with the runtime.
 #include "caf/support.hpp"
 
+#include <troupe/actors/caf/errors.hpp>
+
 #include <troupe/runtime/errors.hpp>
 
 #include <condition_variable>
@@ -51,6 +53,22 @@ TEST_CASE("a runtime has one CAF system at a time") {
     co_return;
   }());
   CHECK_THROWS_AS(caf_system(), invalid_state);  // off a loop
+}
+
+struct with_limit : caf::actor_system_config {
+  with_limit() { set("scheduler.max-throughput", std::size_t{3}); }
+};
+
+TEST_CASE("a CAF system takes the configuration of the program, and the loops for workers") {
+  really(
+      []() -> coro<> {
+        caf_system sys(std::make_unique<with_limit>());
+        CHECK(caf::get_or(sys->config(), "scheduler.max-throughput", std::size_t{0}) == 3);
+        CHECK(sys->scheduler().num_workers() == 2);
+        CHECK(sys->render(make_error(caf_refusal::rejected)) == "rejected");
+        co_return;
+      }(),
+      2);
 }
 
 TEST_CASE("a CAF system is shut down with messages under way") {

@@ -202,7 +202,7 @@ void caf_core::tell_to_exit(caf_unit::whom these, ::caf::exit_reason why) noexce
 void caf_core::on_due(timer& self) noexcept { static_cast<caf_core&>(self).look(); }
 
 void caf_core::look() noexcept {
-  if (now() == state::ending && running() == 0) return take_apart();
+  if (now() == state::ending && running() == 0) return begin_to_take_apart();
   if (now() == state::taken_apart && nobody_left()) return destroy_soon();
   home_.timers().arm(*this, saturating_add(home_.time(), pause_));
   pause_ = std::min(2 * pause_, longest_pause);
@@ -214,19 +214,32 @@ bool caf_core::nobody_left() const noexcept {
                       [](const auto& each) { return each->anyone_left(); });
 }
 
-/// Has each unit closed on its loop, and then calls `when_closed`, on whichever thread closes the last.
-template <class Function>
-void caf_core::close_units(Function when_closed) {
-  late_ = true;
+/// Calls `use(unit)` on the loop of each, and then `done()`, on whichever thread is the last.
+template <class Use, class Done>
+void caf_core::visit_units(Use use, Done done) {
   // What a loop does not call any more is destroyed, and counts, too.
-  const std::shared_ptr<void> all(this, [when_closed](void*) { when_closed(); });
+  const std::shared_ptr<void> all(this, [done](void*) { done(); });
   each_unit([&](caf_unit& each) {
-    static_cast<void>(each.home().post_call([&each, all] { each.close(); }));
+    static_cast<void>(each.home().post_call([&each, use, all] { use(each); }));
   });
 }
 
-void caf_core::take_apart() noexcept {
+/// The same, and then calls a function of this at home.
+template <class Use>
+void caf_core::visit_units_and(Use use, void (caf_core::*then)() noexcept) {
+  visit_units(use, [self = shared_from_this(), then] {
+    static_cast<void>(self->home_.post_call([self, then] { (*self.*then)(); }));
+  });
+}
+
+/// No actor is left. Once each loop has ended its turn, what the last ones have said in the end is on its way.
+void caf_core::begin_to_take_apart() noexcept {
   state_ = state::taken_apart;
+  visit_units_and([](caf_unit&) {}, &caf_core::take_apart);
+}
+
+void caf_core::take_apart() noexcept {
+  if (over()) return;  // left behind
   doubles_->close();
   if (simulated()) {
     // On this very thread, so nothing may be left that it would wait for.
@@ -246,12 +259,12 @@ void caf_core::take_apart() noexcept {
 }
 
 void caf_core::destroy_soon() noexcept {
-  close_units([self = shared_from_this()] {
-    static_cast<void>(self->home_.post_call([self] { self->destroy_here(); }));
-  });
+  late_ = true;
+  visit_units_and([](caf_unit& each) { each.close(); }, &caf_core::destroy_here);
 }
 
 void caf_core::destroy_here() noexcept {
+  if (over()) return;
   {
     const unobserved here;
     delete system_;
@@ -263,7 +276,8 @@ void caf_core::finish_work() noexcept {
   if (!simulated()) {
     auto closed = std::make_shared<std::promise<void>>();
     std::future<void> all = closed->get_future();
-    close_units([closed] { closed->set_value(); });
+    late_ = true;
+    visit_units([](caf_unit& each) { each.close(); }, [closed] { closed->set_value(); });
     all.wait();
   }
   do_late_work();
@@ -298,7 +312,7 @@ caf_core& caf_of_loop::current(const char* who) {
   if (here == nullptr)
     throw invalid_state(std::string(who) + " needs a running loop, and none runs on this thread");
   auto& mine = here->service<caf_of_loop>();
-  if (!mine.occupied())
+  if (!mine.occupied() || mine.core_->now() == caf_core::state::taken_apart)
     throw invalid_state(std::string(who) +
                         " needs a caf_system, and this runtime has none: make one first");
   return *mine.core_;

@@ -96,9 +96,12 @@ class caf_core final : public std::enable_shared_from_this<caf_core>, private ti
   static void on_due(timer& self) noexcept;
   void look() noexcept;
   bool nobody_left() const noexcept;
+  void begin_to_take_apart() noexcept;
   void take_apart() noexcept;
-  template <class Function>
-  void close_units(Function when_closed);
+  template <class Use, class Done>
+  void visit_units(Use use, Done done);
+  template <class Use>
+  void visit_units_and(Use use, void (caf_core::*then)() noexcept);
   void destroy_soon() noexcept;
   void destroy_here() noexcept;
   void set_over() noexcept;
