@@ -37,6 +37,14 @@ class unobserved {
   simulator* observer_;
 };
 
+/// What still runs on threads of CAF's uses a core that was left behind.
+void keep_for_good(std::shared_ptr<caf_core> left) {
+  static std::mutex mutex;
+  static auto* const all = new std::vector<std::shared_ptr<caf_core>>;  // never destroyed
+  const std::scoped_lock lock(mutex);
+  all->push_back(std::move(left));
+}
+
 }  // namespace
 
 // --- making it --------------------------------------------------------------------------------------------------------
@@ -301,8 +309,7 @@ void caf_core::abandon() noexcept {
        nullptr});
   if (taking_apart_.joinable()) taking_apart_.detach();
   state_ = state::over;
-  // What still runs on threads of CAF's uses it.
-  static_cast<void>(new std::shared_ptr<caf_core>(shared_from_this()));
+  keep_for_good(shared_from_this());
 }
 
 // --- the loop's side --------------------------------------------------------------------------------------------------
