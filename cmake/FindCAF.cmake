@@ -23,8 +23,9 @@ include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(CAF
   REQUIRED_VARS CAF_CORE_LIBRARY CAF_IO_LIBRARY CAF_INCLUDE_DIR
   VERSION_VAR CAF_VERSION
+  HANDLE_VERSION_RANGE
   REASON_FAILURE_MESSAGE
-    "Install CAF (Debian: apt install libcaf-dev), give -DCAF_ROOT=<prefix>, or build without it: -DTROUPE_CAF=OFF.")
+    "Install CAF 0.17 (Debian 12: apt install libcaf-dev), give -DCAF_ROOT=<prefix>, or build without it: -DTROUPE_CAF=OFF.")
 
 if(CAF_FOUND AND NOT TARGET CAF::core)
   find_package(Threads REQUIRED)

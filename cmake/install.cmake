@@ -3,7 +3,8 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(libraries GLOBAL PROPERTY troupe_libraries)
-list(REMOVE_ITEM libraries troupe_tls)  # whose targets are a file of their own: only its users need OpenSSL
+# Their targets are files of their own: only who uses them needs OpenSSL, or CAF.
+list(REMOVE_ITEM libraries troupe_tls troupe_caf)
 install(TARGETS ${libraries} troupe EXPORT troupe-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
@@ -27,6 +28,12 @@ if(TARGET troupe_tls)
   install(DIRECTORY io/tls DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe/io
     FILES_MATCHING PATTERN "*.hpp" PATTERN "internal" EXCLUDE)
 endif()
+if(TARGET troupe_caf)
+  install(TARGETS troupe_caf EXPORT troupe-caf-targets
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endif()
 foreach(part IN ITEMS caf cluster)
   if(TARGET troupe_${part})
     install(DIRECTORY actors/${part} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe/actors
@@ -39,11 +46,15 @@ endif()
 install(FILES io/troupe.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/troupe)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# find_package(troupe 0.1 COMPONENTS runtime actors io cluster testing tls)
+# find_package(troupe 0.1 COMPONENTS runtime actors io cluster testing tls caf)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
 install(EXPORT troupe-targets NAMESPACE troupe:: DESTINATION ${package_dir})
 if(TARGET troupe_tls)
   install(EXPORT troupe-tls-targets NAMESPACE troupe:: DESTINATION ${package_dir})
+endif()
+if(TARGET troupe_caf)
+  install(EXPORT troupe-caf-targets NAMESPACE troupe:: DESTINATION ${package_dir})
+  install(FILES cmake/FindCAF.cmake DESTINATION ${package_dir})
 endif()
 configure_package_config_file(cmake/troupe-config.cmake.in ${PROJECT_BINARY_DIR}/troupe-config.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)

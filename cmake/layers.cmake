@@ -85,21 +85,22 @@ function(troupe_add_cluster)
   troupe_add_library(cluster SOURCES ${sources} USES ${arg_USES})
 endfunction()
 
-# CAF is looked for only when something built here includes it.
-macro(troupe_find_caf_if_needed)
-  file(GLOB troupe_caf_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/actors/caf/*.cpp)
-  if(TROUPE_CAF AND (TROUPE_BENCH OR troupe_caf_sources))
-    find_package(CAF 0.17 REQUIRED)
+# troupe_add_caf(USES lower...): actors/caf as a library of its own, if CAF is wanted.
+function(troupe_add_caf)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "USES")
+  if(NOT TROUPE_CAF)
+    return()
   endif()
-endmacro()
-
-# troupe_add_caf_part(name USES lower...): actors/<name> as a library of its own, if it exists and CAF is wanted.
-function(troupe_add_caf_part name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
+  if(NOT TARGET CAF::core)
+    message(FATAL_ERROR "actors/caf needs CAF 0.17 (Debian 12: apt install libcaf-dev; elsewhere -DCAF_ROOT=<prefix>), "
+                        "or build with -DTROUPE_CAF=OFF.")
+  endif()
   file(GLOB sources CONFIGURE_DEPENDS
-    ${PROJECT_SOURCE_DIR}/actors/${name}/*.cpp ${PROJECT_SOURCE_DIR}/actors/${name}/internal/*.cpp)
-  if(TROUPE_CAF AND sources)
-    list(TRANSFORM arg_USES PREPEND troupe_)
-    troupe_add_library(${name} SOURCES ${sources} USES ${arg_USES} CAF::io)
+    ${PROJECT_SOURCE_DIR}/actors/caf/*.cpp ${PROJECT_SOURCE_DIR}/actors/caf/internal/*.cpp)
+  list(TRANSFORM arg_USES PREPEND troupe_)
+  troupe_add_library(caf SOURCES ${sources} USES ${arg_USES} CAF::core)
+  # CAF's headers cast the ends of its queues to elements, which they are not, and do not touch them then.
+  if("undefined" IN_LIST TROUPE_SANITIZE)
+    target_compile_options(troupe_caf PUBLIC $<BUILD_INTERFACE:-fno-sanitize=vptr>)
   endif()
 endfunction()

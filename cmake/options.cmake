@@ -1,6 +1,7 @@
 # Every switch of the build, and the flags that our own targets (never a user's) are compiled with.
 
-option(TROUPE_CAF "Build what talks to CAF: actors/caf, actors/cluster and CAF's part of the benchmarks" ON)
+find_package(CAF 0.17...<0.18 QUIET)
+option(TROUPE_CAF "Build CAF actors on troupe's loops (actors/caf), which need CAF 0.17; on where that is found" ${CAF_FOUND})
 find_package(OpenSSL 3 QUIET COMPONENTS SSL Crypto)
 option(TROUPE_TLS "Build TLS (io/tls), which needs OpenSSL 3; on where that is found" ${OpenSSL_FOUND})
 option(TROUPE_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})

@@ -40,6 +40,9 @@ int sharded_kv_main(int argc, char** argv);
 #ifdef TOUR_HAS_TLS
 int fetch_url_main(int argc, char** argv);
 #endif
+#ifdef TOUR_HAS_CAF
+int caf_calculator_main(int argc, char** argv);
+#endif
 namespace echo_server_example {
 void start_server(troupe::io::listening_socket listening);
 }
@@ -114,6 +117,10 @@ int main(int argc, char** argv) {
        &replicated_counter_main},
       {"sharded_kv", "actors by their keys, on programs that are killed and added",
        &sharded_kv_main},
+#ifdef TOUR_HAS_CAF
+      {"caf_calculator", "actors of CAF on the same loop, and both kinds among each other",
+       &caf_calculator_main},
+#endif
       {"tcp_proxy", "bytes both ways, at the pace of the slower side", &tcp_proxy_main},
   };
   int failed = 0;

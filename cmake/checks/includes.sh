@@ -55,6 +55,9 @@ forbid 'costly to compile: include <troupe/runtime/time.hpp>' '<chrono>' \
 
 # What is internal stays internal.
 forbid 'internal headers are for sources' '[<"]troupe/.*/?internal/' $(public)
-forbid 'examples use public headers only' '[<"](troupe/.*internal/|asio[./]|caf/)' $(sources examples)
+forbid 'internal headers are for sources' '[<"]troupe/.*/?internal/' \
+  $(sources actors/caf | grep '\.hpp$' | grep -v '/internal/')
+forbid 'examples use public headers only' '[<"](troupe/.*internal/|asio[./])' $(sources examples)
+forbid 'only the examples caf_... show CAF' '[<"]caf/' $(sources examples | grep -v '^examples/caf_')
 
 exit $failed

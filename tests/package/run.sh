@@ -38,12 +38,16 @@ mv "$scratch/first" "$prefix" # an installation may be moved, as packagers do
 
 tls=OFF
 [ -z "$(find "$prefix" -name troupe-tls.pc)" ] || tls=ON
+caf=OFF
+[ -z "$(find "$prefix" -name troupe-caf-targets.cmake)" ] || caf=ON
 
 step "cmake: configure" "$cmake" -S "$here/cmake_installed" -B "$scratch/cmake" -DCMAKE_CXX_COMPILER="$cxx" \
-  -DCMAKE_PREFIX_PATH="$prefix" -DWITH_TLS=$tls
+  -DCMAKE_PREFIX_PATH="$prefix" -DWITH_TLS=$tls -DWITH_CAF=$caf
 step "cmake: build" "$cmake" --build "$scratch/cmake"
 step "cmake: run" "$scratch/cmake/consumer"
 [ $tls = OFF ] || step "cmake: run with TLS" "$scratch/cmake/tls_consumer"
+[ $caf = OFF ] || step "cmake: run with CAF" "$scratch/cmake/caf_consumer"
+step "cmake: who asks for no CAF links none" sh "$here/links_no_caf.sh" "$scratch/cmake/consumer"
 
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name troupe.pc)")
 export PKG_CONFIG_PATH
