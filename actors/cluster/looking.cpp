@@ -91,10 +91,12 @@ void node::core::failed(const std::string& who, const std::exception_ptr& why, b
 coro<> node::core::keep_resolving(std::string seed) {
   const std::shared_ptr<core> alive = shared_from_this();
   const std::size_t colon = seed.rfind(':');
+  std::string host = seed.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   while (!leaving_) {
     std::exception_ptr why;
     try {
-      auto resolving = io::resolve(seed.substr(0, colon), seed.substr(colon + 1));
+      auto resolving = io::resolve(host, seed.substr(colon + 1));
       for (const io::endpoint& each : co_await std::move(resolving)) {
         expect_safe(each, "connect to");
         look_for(each, false);
