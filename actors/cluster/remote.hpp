@@ -36,7 +36,8 @@ class stand_in {
   coro<> stop();
   /// Whether nobody here can reach it any more, and it has sent on all that it had.
   bool unused() const noexcept {
-    return !ended_ && owner_.is_up() && !owner_.busy() && owner_.unreachable();
+    return !ended_ && owner_.is_up() && !owner_.busy() && !owner_.has_urgent() &&
+           owner_.unreachable();
   }
   /// Ends, and leaves the other alone.
   void let_go() noexcept;

@@ -239,7 +239,7 @@ TEST_CASE("a ref that goes through a third node holds there until it is dropped"
 }
 
 TEST_CASE("refs that are dropped, released and sent again at the same time lead to their actors") {
-  explore({.schedules = 300, .most_steps = 1'000'000}, [](simulation& world) -> coro<> {
+  explore({.schedules = 150, .most_steps = 1'000'000}, [](simulation& world) -> coro<> {
     network net(world, {.link = {.latency = 20ms, .jitter = 60ms}});
     cluster::node_options fast = at("first", "127.0.0.2");
     fast.heartbeat = 50ms;
