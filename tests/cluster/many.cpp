@@ -28,11 +28,11 @@ void rages(std::uint64_t first, std::uint64_t count, const crowd_options& how) {
 }  // namespace
 
 TEST_CASE("whatever happens to a few nodes, they come to agree, and each ask ends") {
-  rages(1, 30, {.nodes = 5, .events = 30});
+  rages(1, 20, {.nodes = 5, .events = 30});
 }
 
 TEST_CASE("whatever happens to twenty nodes, they come to agree, and each ask ends") {
-  rages(1, 2, {});
+  rages(1, 1, {.events = 20});
 }
 
 /// Minutes: for who has changed something here. `test-cluster "[long]"`
