@@ -31,7 +31,8 @@ TEST_CASE("actors are placed on the loop that has the fewest, and loads count th
     const auto after = all.loads();
     CHECK(after[0].actors == 0);
     CHECK(after[1].actors == 0);
-    CHECK(after[1].works >= 8);
+    // What a loop has done is counted when it looks at its inbox again: that comes.
+    while (all.loads()[1].works < 8) co_await sleep(0s);
   };
   testing::run_on(2, body());
 }

@@ -22,8 +22,8 @@ class greeter : public actor<protocol<greet>> {
   int on(greet) { return 1; }
 };
 
-// As a node begins, and its length.
-constexpr std::string_view begun("\x20\0\0\0\x01trup", 9);
+// As a node begins: the protocol and its version, how long its greeting is, and the first of that.
+constexpr std::string_view begun("trup\x01\x20\0\0\0\x01", 10);
 
 }  // namespace
 
