@@ -75,6 +75,23 @@ void cell::bound(const mailbox_options& whole) {
   gate_ |= gate_counted;
 }
 
+void cell::bound_meanwhile(const mailbox_options& whole) {
+  if (counted()) return;
+  cell_extra& known = extra();
+  if (known.limits == nullptr) known.limits = new bounds(whole, nullptr, 0);
+  const auto count = [&](const envelope& each) { known.limits->came(*each.info); };
+  mailbox_.for_each(count);
+  known.urgent.for_each(count);
+  gate_ |= gate_counted;
+  attention_ = true;  // each message is a turn of its own now
+}
+
+void cell::unbound() noexcept {
+  const bounds& known = *extra().limits;
+  if (known.queued() == 0 && known.parked.empty())
+    gate_ &= static_cast<std::uint8_t>(~gate_counted);
+}
+
 void cell::accept_slowly(envelope& item) noexcept {
   touched();
   if (intercepted(item, false)) return;
@@ -180,7 +197,9 @@ void cell::backlog_grows() noexcept {
   std::size_t& reported = extra().reported_backlog;
   const std::size_t waiting = mailbox_.length(std::size_t{1} << 30);
   if (waiting < reported / 2) reported = 0;
-  if (!counted() && waiting >= default_high_water && waiting >= 2 * reported) {
+  if (!counted() && waiting >= default_high_water && bounded_when_long_) {
+    bound_meanwhile({.capacity = default_high_water, .when_full = overflow::suspend});
+  } else if (!counted() && waiting >= default_high_water && waiting >= 2 * reported) {
     reported = waiting;
     home_->report({description() + " has " + std::to_string(waiting) +
                        " messages waiting and no bound: give it a mailbox_options::capacity",

@@ -155,6 +155,12 @@ class cell : public work {
   message_queue& messages() noexcept { return mailbox_; }
   /// Limits the mailbox. Before `begin`.
   void bound(const mailbox_options& whole);
+  /// Limits the mailbox of one that goes on, and has no limits: what waits there counts. On the home loop.
+  void bound_meanwhile(const mailbox_options& whole);
+  /// Ends that when nothing waits any more.
+  void unbound() noexcept;
+  /// Has it limited meanwhile, with `overflow::suspend`, whenever `default_high_water` messages wait: that costs nothing before.
+  void bound_when_long() noexcept { bounded_when_long_ = true; }
   /// A message has left the mailbox of an actor whose `counted()` says so: makes room for another.
   void taken(const envelope& item) noexcept;
   bool counted() const noexcept { return (gate_ & gate_counted) != 0; }
@@ -447,6 +453,7 @@ class cell : public work {
   bool coming_up_ : 1 = false;     ///< somebody wants to know when it is up
   bool in_on_start_ : 1 = false;   ///< on_start goes on, as a coroutine
   bool looked_after_ : 1 = false;
+  bool bounded_when_long_ : 1 = false;
   /// To this one, by its parent, on whose loop it is written: no bit field.
   bool stop_sent_ = false;
   exit_reason::kind ended_as_ = exit_reason::kind::stopped;

@@ -141,6 +141,7 @@ coro<std::optional<node_id>> node::core::talk(io::stream wire, bool dialled) {
 
 coro<> node::core::converse(io::stream wire, std::shared_ptr<peer> with) {
   with->most_unsent = options_.unsent;
+  with->most_waiting = options_.waiting;
   with->most_refs = options_.most_refs;
   with->heard = home_.time();
   const std::string& name = with->info().name;

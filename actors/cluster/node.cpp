@@ -52,6 +52,9 @@ node::core::core(node_options given)
   if (options_.heartbeat <= duration::zero() || options_.silence <= options_.heartbeat)
     throw std::invalid_argument(
         "the silence by which a node is lost has to be longer than the time between heartbeats");
+  if (options_.waiting == 0 || options_.unsent == 0)
+    throw std::invalid_argument(
+        "a node has to let something wait for others: unsent bytes, and waiting messages");
   for (const std::string& each : options_.named_seeds) {
     const std::size_t colon = each.rfind(':');
     if (colon == 0 || colon == std::string::npos || colon + 1 == each.size())

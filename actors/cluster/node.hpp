@@ -89,6 +89,9 @@ struct node_options {
   std::size_t most_refs = 100'000;  ///< of actors of one other node that are held here at a time
   std::size_t unsent = std::size_t{1}
                        << 20;  ///< bytes for a peer from which on who sends to it waits
+  /// Messages to one actor elsewhere that wait meanwhile, at least 1; 65 536 of those that are sent in one go. Asks and `send` wait for room then, and
+  /// what is told is refused: a dead letter.
+  std::size_t waiting = std::size_t{1} << 16;
 };
 
 /// One program of a cluster: what its actors on other nodes can be reached by.

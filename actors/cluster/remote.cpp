@@ -11,6 +11,7 @@ namespace troupe::cluster::internal {
 stand_in::stand_in(const remote_target& there, cell& owner, const protocol_table& messages)
     : there_(there), owner_(owner), messages_(messages) {
   owner_.look_after();  // by the peer
+  owner_.bound_when_long();
   if (there_.at != nullptr && !there_.at->lost()) {
     there_.at->add(*this);
   } else {
@@ -46,7 +47,12 @@ coro<> stand_in::room(std::shared_ptr<peer> at) {
 void stand_in::pass_on(envelope& item) noexcept {
   if (ended_ || there_.at->lost()) return owner_.refuse(item);
   if (item.reply != nullptr && item.reply->withdrawn()) return item.reply->skip();
-  if (there_.at->has_room()) return there_.at->send(*this, item);
+  if (there_.at->has_room()) {
+    if (owner_.counted()) owner_.unbound();
+    return there_.at->send(*this, item);
+  }
+  // Only now, since a bound has a price for each message.
+  owner_.bound_meanwhile({.capacity = there_.at->most_waiting, .when_full = overflow::suspend});
   troupe::internal::start_activity(owner_, room(there_.at), waiting_end{*this, item}, item.info);
 }
 

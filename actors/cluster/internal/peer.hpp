@@ -91,6 +91,7 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   void set_in_stream(std::size_t unsent) noexcept;
   std::size_t most_unsent = 0;
   std::size_t most_refs = 0;
+  std::size_t most_waiting = 0;  ///< messages to one of its actors, while there is no room
 
   // --- in -------------------------------------------------------------------------------------------------------------
 
