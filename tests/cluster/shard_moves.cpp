@@ -17,11 +17,13 @@ namespace {
 class machines {
  public:
   machines(simulation& world, network& net, int count, cluster::shard_options how = quick())
-      : how_(how), all_("10.0.0."), slots_(static_cast<std::size_t>(count)) {
+      : how_(how),
+        all_(std::make_shared<world_of_keys>("10.0.0.")),
+        slots_(static_cast<std::size_t>(count)) {
     net.place(std::size_t{0}, "10.0.0.100");
     for (int each = 1; each <= count; ++each)
       net.place(static_cast<std::size_t>(each), "10.0.0." + std::to_string(each));
-    world.always([this] { expect(all_.violated.empty(), all_.violated); });
+    world.always([all = all_] { expect(all->violated.empty(), all->violated); });
     cluster::node_options asking = at("asking", "10.0.0.100", seeds());
     asking.insecure = true;
     asking.slowest_retry = 500ms;
@@ -55,7 +57,7 @@ class machines {
 
   const cluster::shard_client<std::string, counting>& keys() const { return *keys_; }
   const place_of& on(std::size_t machine) const { return *slots_[machine].now; }
-  const world_of_keys& all() const noexcept { return all_; }
+  const world_of_keys& all() const noexcept { return *all_; }
   std::string describe() const {
     std::string text = keys_->describe();
     for (const slot& each : slots_)
@@ -86,7 +88,7 @@ class machines {
     for (std::size_t each = 0; each < count(); ++each) seeds.push_back(static_cast<int>(each) + 1);
     slot& here = slots_[machine];
     here.before.push_back(
-        std::make_unique<place_of>(all_, static_cast<int>(machine) + 1, how_, seeds));
+        std::make_unique<place_of>(*all_, static_cast<int>(machine) + 1, how_, seeds));
     here.now = here.before.back().get();
     co_return;
   }
@@ -111,7 +113,7 @@ class machines {
   }
 
   cluster::shard_options how_;
-  world_of_keys all_;
+  std::shared_ptr<world_of_keys> all_;  ///< looked at until the simulation ends
   std::vector<slot> slots_;
   std::optional<cluster::node> asking_;
   std::optional<cluster::shard_client<std::string, counting>> keys_;
