@@ -1,7 +1,9 @@
 // Plain CAF actors, as CAF's manual has them, on the loops of a runtime.
 #include "caf/support.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <set>
 #include <thread>
 #include <vector>
@@ -282,6 +284,38 @@ TEST_CASE("CAF actors that have threads of their own speak with those that have 
 }
 
 // --- how they share the loop ------------------------------------------------------------------------------------------
+
+TEST_CASE("a CAF actor that eight others keep sending to keeps up with them") {
+  constexpr int senders = 8;
+  constexpr int chunk = 256;
+  constexpr int chunks = 300;  // by far more than a turn of the loop handles
+  // On one loop, so nobody sends while another runs.
+  really([]() -> coro<> {
+    caf_system sys;
+    word<std::size_t> most;
+    const auto to = sys->spawn([&](event_based_actor* self) -> behavior {
+      return {[=, &most, left = senders * chunks * chunk, longest = std::size_t{0}](int) mutable {
+        longest = std::max(longest, self->mailbox().size());
+        if (--left != 0) return;
+        most.say(longest);
+        self->quit();
+      }};
+    });
+    for (int i = 0; i < senders; ++i) {
+      const auto sender = sys->spawn([=](event_based_actor* self) -> behavior {
+        return {[=, left = chunks](int) mutable {
+          for (int each = 0; each < chunk; ++each) self->send(to, each);
+          if (--left == 0) return self->quit();
+          self->send(self, 0);
+        }};
+      });
+      caf::anon_send(sender, 0);
+    }
+    const std::size_t waited = co_await most.heard();
+    CHECK(waited <= 2 * senders * chunk);
+    co_await sys.actors_done();
+  }());
+}
 
 TEST_CASE("a CAF actor that never stops sending to itself leaves tasks and timers their turn") {
   everywhere(+[]() -> coro<> {

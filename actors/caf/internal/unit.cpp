@@ -43,7 +43,7 @@ struct caf_unit::step final : work, pooled {
     const owned<step> self(taken);
     if (taken->job == nullptr) return;  // taken away
     std::erase(taken->by.steps_, taken);
-    taken->by.resume(taken->job, 1);
+    taken->by.put_back(taken->job, taken->by.wants_more(*taken->job, 1));
   }
   caf_unit& by;
   ::caf::resumable* job;
@@ -126,39 +126,49 @@ void caf_unit::turn() noexcept {
   const std::size_t limit = home_.turn_limit();
   std::size_t handled = 0;
   in_turn_ = true;
-  // Each has the whole limit: who had only the rest of it would fall behind those that send to it.
-  while (next_job_ != batch_.size() && handled < limit) {
-    takes_next_ = true;
-    handled += resume(batch_[next_job_++], limit);
-    takes_next_ = false;
-    // The first that it has sent to comes right behind it, while the messages are in the cache; who that sends to does not.
-    if (::caf::resumable* const told = std::exchange(next_, nullptr))
-      handled += resume(told, limit);
-  }
+  while (handled < limit && (running_.job != nullptr || take_job()))
+    handled += resume(limit - handled);
   in_turn_ = false;
   turn_time_ = {};
   home_.spent(handled);
   scheduled_ = false;
-  if (next_job_ != batch_.size() || !ready_.empty()) schedule();
+  if (running_.job != nullptr || next_ != nullptr || next_job_ != batch_.size() || !ready_.empty())
+    schedule();
 }
 
-/// Returns how many messages it was for, at most `most`.
-std::size_t caf_unit::resume(::caf::resumable* job, std::size_t most) noexcept {
-  std::size_t messages = std::min(most, owner_.most_messages());
-  if (::caf::scheduled_actor* const actor = as_actor(job))
-    messages = std::clamp<std::size_t>(actor->mailbox().size(), 1, messages);
-  switch (job->resume(this, messages)) {
-    case ::caf::resumable::resume_later:
-      takes_next_ = false;  // it has had its turn
-      push(job);
-      break;
-    case ::caf::resumable::done:
-    case ::caf::resumable::awaiting_message:
-    case ::caf::resumable::shutdown_execution_unit:  // which is for CAF's own workers
-      intrusive_ptr_release(job);
-      break;
-  }
+/// Whose turn is next? False if the batch is at its end.
+bool caf_unit::take_job() noexcept {
+  // The first that the last one has sent to comes right behind it, while the messages are in the cache; who that sends to does not.
+  ::caf::resumable* const told = std::exchange(next_, nullptr);
+  if (told == nullptr && next_job_ == batch_.size()) return false;
+  running_.job = told != nullptr ? told : batch_[next_job_++];
+  running_.takes_next = told == nullptr;
+  running_.left = 1;
+  if (::caf::scheduled_actor* const actor = as_actor(running_.job))
+    running_.left = std::clamp<std::size_t>(actor->mailbox().size(), 1, owner_.most_messages());
+  return true;
+}
+
+/// Goes on with the one whose turn it is. Returns how many messages that was for, at most `most`.
+std::size_t caf_unit::resume(std::size_t most) noexcept {
+  const std::size_t messages = std::min(most, running_.left);
+  running_.left -= messages;
+  takes_next_ = running_.takes_next && next_ == nullptr;
+  const bool goes_on = wants_more(*running_.job, messages);
+  takes_next_ = false;
+  // Who had only a part of them, and went behind the others, would fall ever farther behind those that send to it.
+  if (!goes_on || running_.left == 0) put_back(std::exchange(running_.job, nullptr), goes_on);
   return messages;
+}
+
+/// Resumes it. False when it has ended, or waits, or says what is for CAF's own workers.
+bool caf_unit::wants_more(::caf::resumable& job, std::size_t messages) noexcept {
+  return job.resume(this, messages) == ::caf::resumable::resume_later;
+}
+
+void caf_unit::put_back(::caf::resumable* job, bool goes_on) noexcept {
+  if (goes_on) return push(job);
+  intrusive_ptr_release(job);
 }
 
 /// It is to run for the first time: remembers it for the end. Those that have ended meanwhile are forgotten when there are twice as many as were left the last time.
@@ -185,6 +195,9 @@ bool caf_unit::anyone_left() const noexcept {
 
 void caf_unit::close() noexcept {
   closed_ = true;
+  for (::caf::resumable* const job :
+       {std::exchange(running_.job, nullptr), std::exchange(next_, nullptr)})
+    if (job != nullptr) owner_.enqueue_late(job);
   for (; next_job_ != batch_.size(); ++next_job_) owner_.enqueue_late(batch_[next_job_]);
   for (::caf::resumable* const job : std::exchange(ready_, {})) owner_.enqueue_late(job);
   for (step* const each : std::exchange(steps_, {}))

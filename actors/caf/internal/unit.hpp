@@ -18,9 +18,9 @@ namespace troupe::internal {
 
 class caf_core;
 
-/// Runs CAF actors on one loop, where it is one work among others. Its turn resumes those that were ready when it began, each for the
-/// messages that it had then: no more, so that no actor keeps others from their turn, and no less, so that CAF need not look into the
-/// mailbox once more to find it empty.
+/// Runs CAF actors on one loop, where it is one work among others, and ends its turn when the loop's budget is used up. Each actor that
+/// is ready gets the messages that it has when its time comes: no more, so that none keeps others waiting for good, and no less, so that
+/// it keeps up with those that send to it, and CAF need not look into the mailbox once more to find it empty.
 ///
 /// Life: as long as its core. Threads: its loop's, except `enqueue` and `exec_later`, which any thread may call.
 class caf_unit final : public ::caf::execution_unit, private work {
@@ -69,7 +69,10 @@ class caf_unit final : public ::caf::execution_unit, private work {
   void schedule() noexcept;
   static void run_turn(work& item) noexcept;
   void turn() noexcept;
-  std::size_t resume(::caf::resumable* job, std::size_t most) noexcept;
+  bool take_job() noexcept;
+  std::size_t resume(std::size_t most) noexcept;
+  bool wants_more(::caf::resumable& job, std::size_t messages) noexcept;
+  void put_back(::caf::resumable* job, bool goes_on) noexcept;
   void note_new(::caf::scheduled_actor& begun);
 
   caf_core& owner_;
@@ -80,6 +83,11 @@ class caf_unit final : public ::caf::execution_unit, private work {
   std::vector<::caf::resumable*> ready_;  ///< for the next turn
   std::vector<::caf::resumable*> batch_;  ///< of the turn that goes on, from `next_job_` on
   std::size_t next_job_ = 0;
+  struct {
+    ::caf::resumable* job = nullptr;
+    std::size_t left = 0;  ///< messages that it is still to have
+    bool takes_next = false;
+  } running_;                         ///< whose time it is, from one turn to the next if need be
   ::caf::resumable* next_ = nullptr;  ///< comes before the rest of the batch
   bool in_turn_ = false;
   time_point turn_time_{};    ///< none yet: the clock's epoch
