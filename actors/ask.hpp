@@ -23,35 +23,83 @@ inline open_ask::open_ask(cell& target, duration limit) noexcept
 }
 inline open_ask::~open_ask() { target_.release(); }
 
-/// One ask: request, answer and time limit in one block. Two own it: the asker's future, and the request until answered.
+/// What of an ask depends on its answer only, compiled once for all messages that are answered by an `R`.
 ///
 /// Threads: made and completed on the asker's loop. An answer from another loop is written by that loop and posted back.
-template <class M>
-class ask_state : public typed_future<reply_of<M>>,
-                  public typed_reply_slot<reply_of<M>>,
-                  public pooled {
-  using reply = reply_of<M>;
-
+template <class R>
+class ask_for : public typed_future<R>, public typed_reply_slot<R>, public pooled {
  public:
-  ask_state(loop& home, cell& target, M&& asked, duration limit)
-      : typed_future<reply>(&ask_state::arrive, home, 2),
-        typed_reply_slot<reply>(target, limit),
-        request_(std::move(asked), this) {
+  void answer_with(outcome<R>& value) noexcept final {
+    destroy_message();
+    if constexpr (std::is_void_v<R>) {
+      answered();
+    } else {
+      answered(std::move(value.get()));
+    }
+  }
+
+  void fail(std::exception_ptr error) noexcept final {
+    destroy_message();
+    const bool here = loop::current() == &this->home();
+    if (!here && maybe_traced()) trace_answered(*this, error);
+    arrived_.set_error(std::move(error));
+    if (here) {
+      arrive(*this);
+    } else {
+      post();
+    }
+  }
+
+  void skip() noexcept final {
+    destroy_message();
+    this->request().reply = nullptr;
+    if (loop::current() == &this->home()) {
+      arrive(*this);
+    } else {
+      post();
+    }
+  }
+
+  /// Withdraws the request: a target that has not begun with it leaves it.
+  bool cancel(std::string_view reason) noexcept final {
+    if (this->done()) {
+      this->retrieved_ = true;
+      return false;
+    }
+    this->withdraw();
+    this->keep_reason(reason);
+    end(future_base::status::cancelled);
+    return true;
+  }
+
+  const message_info& message_type() const noexcept final {
+    return *static_cast<const open_ask&>(*this).request().info;
+  }
+  future_base& answer_to_come() noexcept final { return *this; }
+  void end_with(std::exception_ptr error) noexcept final {
+    this->withdraw();
+    this->result_.set_error(std::move(error));
+    end(future_base::status::error);
+  }
+
+ protected:
+  ask_for(loop& home, cell& target, duration limit)
+      : typed_future<R>(&ask_for::arrive, home, 2), typed_reply_slot<R>(target, limit) {
     static_assert(
-        alignof(typename outcome<reply>::value_type) <= pool_granule,
+        alignof(typename outcome<R>::value_type) <= pool_granule,
         "a reply that needs more than 16-byte alignment: keep what needs it behind a pointer");
   }
+  ~ask_for() override = default;
 
   /// Sends the request; the answer may be here before it returns.
-  void send() noexcept {
+  void send(envelope& request) noexcept {
     this->home().timers().arm_lazily(*this, this->limit());
-    this->target().enqueue(request_);
+    this->target().enqueue(request);
   }
 
-  /// Destroys the request and answers it. Once, on the target's loop.
+  /// The answer is here, and the message is destroyed. Once, on the target's loop.
   template <class... Value>
-  void answer(Value&&... value) noexcept {
-    request_.destroy_message();
+  void answered(Value&&... value) noexcept {
     if (loop::current() == &this->home()) [[likely]] {
       if (!this->done()) {
         this->result_.set_value(std::forward<Value>(value)...);
@@ -68,62 +116,10 @@ class ask_state : public typed_future<reply_of<M>>,
     }
   }
 
-  void answer_with(outcome<reply>& value) noexcept override {
-    if constexpr (std::is_void_v<reply>) {
-      answer();
-    } else {
-      answer(std::move(value.get()));
-    }
-  }
-
-  void fail(std::exception_ptr error) noexcept override {
-    request_.destroy_message();
-    const bool here = loop::current() == &this->home();
-    if (!here && maybe_traced()) trace_answered(*this, error);
-    arrived_.set_error(std::move(error));
-    if (here) {
-      arrive(*this);
-    } else {
-      post();
-    }
-  }
-
-  void skip() noexcept override {
-    request_.destroy_message();
-    request_.reply = nullptr;
-    if (loop::current() == &this->home()) {
-      arrive(*this);
-    } else {
-      post();
-    }
-  }
-
-  /// Withdraws the request: a target that has not begun with it leaves it.
-  bool cancel(std::string_view reason) noexcept override {
-    if (this->done()) {
-      this->retrieved_ = true;
-      return false;
-    }
-    this->withdraw();
-    this->keep_reason(reason);
-    end(future_base::status::cancelled);
-    return true;
-  }
-
-  envelope& request() noexcept override { return request_; }
-  const message_info& message_type() const noexcept override { return *request_.info; }
-  envelope& request_envelope() noexcept { return request_; }
-  future_base& answer_to_come() noexcept override { return *this; }
-  void end_with(std::exception_ptr error) noexcept override {
-    this->withdraw();
-    this->result_.set_error(std::move(error));
-    end(future_base::status::error);
-  }
-
- protected:
-  ~ask_state() override = default;
-
  private:
+  /// Nobody needs it any more; the envelope stays.
+  virtual void destroy_message() noexcept = 0;
+
   void end(future_base::status how) noexcept {
     this->home().timers().cancel(*this);
     this->complete(how);
@@ -132,8 +128,8 @@ class ask_state : public typed_future<reply_of<M>>,
     if (!this->home().post(*this)) this->release();
   }
   static void arrive(work& item) noexcept {
-    auto& self = static_cast<ask_state&>(item);
-    if (self.request_.reply == nullptr) {
+    auto& self = static_cast<ask_for&>(item);
+    if (self.request().reply == nullptr) {
       if (!self.done()) self.end(future_base::status::cancelled);  // one that was delegated
     } else if (self.done()) {
       count_late_reply();
@@ -144,13 +140,39 @@ class ask_state : public typed_future<reply_of<M>>,
     }
     self.release();
   }
+
+  outcome<R> arrived_;
+};
+
+/// One ask: request, answer and time limit in one block. Two own it: the asker's future, and the request until answered.
+template <class M>
+class ask_state : public ask_for<reply_of<M>> {
+ public:
+  ask_state(loop& home, cell& target, M&& asked, duration limit)
+      : ask_for<reply_of<M>>(home, target, limit), request_(std::move(asked), this) {}
+
+  void send() noexcept { ask_for<reply_of<M>>::send(request_); }
+
+  /// Destroys the request and answers it. Once, on the target's loop.
+  template <class... Value>
+  void answer(Value&&... value) noexcept {
+    request_.destroy_message();
+    this->answered(std::forward<Value>(value)...);
+  }
+
+  envelope& request() noexcept final { return request_; }
+
+ protected:
+  ~ask_state() override = default;
+
+ private:
+  void destroy_message() noexcept final { request_.destroy_message(); }
   void destroy() noexcept override {
     // An unseen error needs no report: who drops an answer unread did not want it.
     delete this;
   }
 
   envelope_of<M> request_;
-  outcome<reply> arrived_;
 };
 
 /// Whether `co_await ref.ask(M{...})` is miscompiled: g++ 12 destroys an aggregate temporary of a co_await expression twice.

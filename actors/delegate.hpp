@@ -66,7 +66,7 @@ class delegated_ask final : public standing_ask<M> {
       : standing_ask<M>(original, target, std::move(asked)) {}
 
   /// As `send`, but without a time limit: that of the original holds.
-  void pass_on() noexcept { this->target().enqueue(this->request_envelope()); }
+  void pass_on() noexcept { this->target().enqueue(this->request()); }
 
  private:
   void ended(slot& original) noexcept override {

@@ -178,8 +178,6 @@ bool handle_as([[maybe_unused]] cell_of<A>& owner, envelope& item) noexcept {
   }
   if constexpr (has_states<A>) {
     A::states_type::handle(owner, owner.object, held);
-  } else if constexpr (passes_on<A>) {
-    owner.object.pass_on(item);
   } else if constexpr (!has_handler<A, M>) {
     // an error already
   } else if constexpr (!returns_well<A, M>) {
@@ -193,6 +191,24 @@ bool handle_as([[maybe_unused]] cell_of<A>& owner, envelope& item) noexcept {
     handle_now<who>(owner, owner.object, held, handler_end<M>{&held});
   }
   return true;
+}
+
+/// The same for any of them.
+template <class A, class... Ms>
+bool handle_as_any(cell_of<A>& owner, envelope& item) noexcept {
+  if constexpr (passes_on<A>) {
+    if (!((item.info == &envelope_of<Ms>::type) || ...)) return false;
+    if (item.reply != nullptr && item.reply->withdrawn()) {
+      item.reply->skip();
+    } else {
+      owner.object.pass_on(item);
+    }
+    return true;
+  } else {
+    // A chain of comparisons with constants, the handlers inlined behind them: for the handful of messages that
+    // protocols have it beats a table, which costs an indirect call.
+    return (handle_as<A, Ms>(owner, item) || ...);
+  }
 }
 
 /// What the loop runs for an actor of class `A` of protocol `P`: one turn.
@@ -220,9 +236,7 @@ struct turn_of<A, protocol<Ms...>> {
     while (more) {
       envelope& next = *messages.pop();
       more = !message_queue::is_mark(next, newest) && ++handled != limit;
-      // A chain of comparisons with constants, the handlers inlined behind them: for the handful of messages that
-      // protocols have it beats a table, which costs an indirect call.
-      if (!(handle_as<A, Ms>(owner, next) || ...)) [[unlikely]]
+      if (!handle_as_any<A, Ms...>(owner, next)) [[unlikely]]
         next.info->reached(next);  // taken back while it lay here, or no message
       if (!owner.turn_goes_on()) break;
     }
@@ -245,7 +259,7 @@ struct turn_of<A, protocol<Ms...>> {
     std::size_t handled = 0;
     const auto handle = [&owner](envelope& next) {
       if (owner.noticed()) owner.notice(next);
-      static_cast<void>((handle_as<A, Ms>(owner, next) || ...));
+      static_cast<void>(handle_as_any<A, Ms...>(owner, next));
     };
     while (handled != limit && !owner.stop_wanted()) {
       envelope* const next = owner.pop_urgent_beside();

@@ -48,7 +48,7 @@ class caf_ask final : public ask_state<M>, private observer {
     this->add_observer(*this);
   }
   /// It may be over before this returns.
-  void pass_on() noexcept { this->target().enqueue(this->request_envelope()); }
+  void pass_on() noexcept { this->target().enqueue(this->request()); }
 
  private:
   static void on_done(observer& self) noexcept { static_cast<caf_ask&>(self).tell(); }

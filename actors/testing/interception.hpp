@@ -141,7 +141,7 @@ class selected_messages {
       auto* const relayed = new internal::relayed_ask<M>(
           asked, on.to, std::move(static_cast<troupe::internal::envelope_of<M>&>(on.item).message),
           core.shared_from_this(), by);
-      core.pass_on(on, relayed->request_envelope());
+      core.pass_on(on, relayed->request());
       return true;
     });
   }
