@@ -99,7 +99,7 @@ void node::core::leave() {
     listening_.abort_clients();
   }
   for (auto& [address, each] : looking_) each.looks.cancel();
-  for (const any_actor& each : factories) each.stop();
+  for (const any_actor& each : kept) each.stop();
   for (const auto& [id, each] : std::exchange(peers, {})) each->lose("this node leaves");
   for (const auto& [name, number] : std::exchange(names_, {})) unnamed(number);
   names_changed();
@@ -322,7 +322,7 @@ cell* node::find_cell_on(const node_id& where, std::string_view name,
                          const protocol_table& messages) {
   return core_->find_on(where, name, messages);
 }
-void node::keep(any_actor maker) { core_->factories.push_back(std::move(maker)); }
+void node::keep(any_actor maker) { core_->kept.push_back(std::move(maker)); }
 coro<> node::next_name() { return core_->next_name(); }
 std::string node::describe() const { return core_->describe(); }
 

@@ -21,8 +21,7 @@
 
 namespace troupe::cluster {
 
-namespace internal {
-struct region_keeper;  // see shard.hpp
+namespace internal {  // see shard.hpp
 }
 
 /// Tells a node from all others, also from an earlier one of the same name: 128 random bits.
@@ -190,7 +189,6 @@ class node {
   class core;
   friend class internal::peer;
   friend class internal::node_access;
-  friend struct internal::region_keeper;
   void publish_cell(std::string name, internal::cell& who,
                     const internal::protocol_table& messages);
   internal::cell* find_cell(std::string_view name, const internal::protocol_table& messages);

@@ -22,6 +22,8 @@ std::vector<published_name> node::names() const {
 
 namespace internal {
 
+static_assert(factories.starts_with(node_access::reserved));
+
 node_access::node_access(node& of) noexcept
     : core_(of.core_), home_(of.core_->home()), id_(of.info().id) {}
 
@@ -42,6 +44,12 @@ std::vector<node_id> node_access::members() const {
 std::uint64_t node_access::draw_number() {
   const auto core = alive();
   return core != nullptr ? ++core->numbers_drawn : 0;
+}
+
+void node_access::keep(any_actor who) {
+  const auto core = alive();
+  if (core == nullptr) return who.stop();
+  core->kept.push_back(std::move(who));
 }
 
 void node_access::publish(std::string name, cell& who, const protocol_table& messages) {

@@ -26,6 +26,8 @@ class node_access {
   /// Another one each time.
   std::uint64_t draw_number();
 
+  /// It ends with the node, or here and now when that has left.
+  void keep(any_actor who);
   /// Nothing happens when the node has left.
   void publish(std::string name, cell& who, const protocol_table& messages);
   void unpublish(std::string_view name);

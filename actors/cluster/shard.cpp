@@ -45,7 +45,9 @@ region_options options_of(const shard_options& given, bool hosts) {
   return made;
 }
 
-std::string region_name(std::string_view shard) { return "troupe/shard/" + std::string(shard); }
+std::string region_name(std::string_view shard) {
+  return std::string(node_access::reserved).append("shard/").append(shard);
+}
 
 std::uint64_t next_region_life() noexcept {
   static std::atomic<std::uint64_t> last{0};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/actors/cluster/node_access.hpp>
 #include <troupe/actors/cluster/region.hpp>
 
 #include <concepts>
@@ -32,10 +33,6 @@ struct shard_options {
 
 namespace internal {
 
-struct region_keeper {
-  /// It ends with the node.
-  static void keep(node& of, any_actor region) { of.keep(std::move(region)); }
-};
 /// Errors: std::invalid_argument.
 void check(std::string_view name, const shard_options& options);
 region_options options_of(const shard_options& given, bool hosts);
@@ -174,7 +171,7 @@ class shard_part : public shard_ref<Key, P> {
                                            options_of(options, region_type::has_actors),
                                            std::move(host), view_, next_region_life());
     here.template publish<common>(published, made);
-    region_keeper::keep(here, made);
+    node_access(here).keep(made);
     this->region_ = made;
     leaving_ = made;
   }

@@ -55,16 +55,7 @@ class clerk : public actor<desk> {
   std::vector<std::string> heard_;
 };
 
-/// Two nodes that know each other, and a clerk on the first as he is known on the second.
-struct office : two_nodes {
-  actor_ref<desk> there = spawn<clerk>();
-  actor_ref<desk> clerk_;
-
-  coro<> open() {
-    first.publish("clerk", there);
-    clerk_ = co_await second.lookup<desk>("clerk");
-  }
-};
+using office = known_to_second<clerk>;
 
 bool belongs(const failure_report& report) {
   return report.message.find("clerk") != std::string::npos;
@@ -76,10 +67,10 @@ TEST_CASE("an actor on another node is asked and told like one here, in order") 
   naturally([](simulation&, network&) -> coro<> {
     office all;
     co_await all.open();
-    const int sum = co_await all.clerk_.ask(add{5});
+    const int sum = co_await all.far.ask(add{5});
     CHECK(sum == 5);
-    for (int each = 0; each < 100; ++each) all.clerk_.tell(note{std::to_string(each)});
-    const std::vector<std::string> heard = co_await all.clerk_.ask(notes{});
+    for (int each = 0; each < 100; ++each) all.far.tell(note{std::to_string(each)});
+    const std::vector<std::string> heard = co_await all.far.ask(notes{});
     CHECK(heard.size() == 100);
     CHECK(heard.back() == "99");
     CHECK(all.second.members().size() == 1);
@@ -92,13 +83,13 @@ TEST_CASE("what a handler on another node throws comes to its asker") {
     world.expect_failures(belongs);
     office all;
     co_await all.open();
-    CHECK_THROWS_WITH(co_await all.clerk_.ask(refuse{}), "not today");
-    auto ended = all.clerk_.stopped();
-    CHECK_THROWS_AS(co_await all.clerk_.ask(crash{}), cluster::remote_error);
+    CHECK_THROWS_WITH(co_await all.far.ask(refuse{}), "not today");
+    auto ended = all.far.stopped();
+    CHECK_THROWS_AS(co_await all.far.ask(crash{}), cluster::remote_error);
     const exit_reason why = co_await ended;
     CHECK(why.what() == exit_reason::kind::crashed);
     CHECK_THAT(why.text(), Catch::Contains("out of paper"));
-    CHECK_THROWS_AS(co_await all.clerk_.ask(add{1}), actor_dead);
+    CHECK_THROWS_AS(co_await all.far.ask(add{1}), actor_dead);
   });
 }
 
@@ -107,11 +98,11 @@ TEST_CASE("an actor on another node can be stopped, and its end is told") {
     office all;
     co_await all.open();
     auto there = all.there.stopped();
-    all.clerk_.stop();
-    const exit_reason here = co_await all.clerk_.stopped();
+    all.far.stop();
+    const exit_reason here = co_await all.far.stopped();
     CHECK(here.what() == exit_reason::kind::stopped);
     CHECK(there.done());
-    CHECK_FALSE(all.second.find<desk>("clerk"));
+    CHECK_FALSE(all.second.find<desk>("it"));
   });
 }
 
@@ -119,10 +110,10 @@ TEST_CASE("an ask that nobody waits for any more is withdrawn there") {
   naturally([](simulation& world, network&) -> coro<> {
     office all;
     co_await all.open();
-    CHECK_THROWS_AS(co_await all.clerk_.ask(never{}, 1s), ask_timeout);
+    CHECK_THROWS_AS(co_await all.far.ask(never{}, 1s), ask_timeout);
     co_await world.advance(5s);
     CHECK_THAT(all.second.describe(), Catch::Contains(" 0 asks"));
-    const int sum = co_await all.clerk_.ask(add{1});
+    const int sum = co_await all.far.ask(add{1});
     CHECK(sum == 1);
   });
 }
@@ -131,19 +122,19 @@ TEST_CASE("when a node is gone, asks under way fail, and its actors have ended")
   naturally([](simulation&, network& net) -> coro<> {
     office all;
     co_await all.open();
-    auto waiting = all.clerk_.ask(never{}, infinite);
-    auto ended = all.clerk_.stopped();
+    auto waiting = all.far.ask(never{}, infinite);
+    auto ended = all.far.stopped();
     co_await sleep(10ms);
     net.crash("127.0.0.2");
     CHECK_THROWS_AS(co_await waiting, cluster::node_lost);
     const exit_reason why = co_await ended;
     CHECK(why.failed());
     CHECK(all.second.members().empty());
-    CHECK_THROWS_AS(co_await all.clerk_.ask(add{1}), actor_dead);
+    CHECK_THROWS_AS(co_await all.far.ask(add{1}), actor_dead);
     net.restart("127.0.0.2");
-    auto again = all.second.lookup<desk>("clerk");
-    all.clerk_ = co_await timeout(1min, std::move(again));
-    const int sum = co_await all.clerk_.ask(add{1});
+    auto again = all.second.lookup<desk>("it");
+    all.far = co_await timeout(1min, std::move(again));
+    const int sum = co_await all.far.ask(add{1});
     CHECK(sum == 1);
   });
 }
@@ -152,15 +143,15 @@ TEST_CASE("a node of which nothing is heard is lost, and is found again") {
   naturally([](simulation& world, network& net) -> coro<> {
     office all;
     co_await all.open();
-    auto waiting = all.clerk_.ask(never{}, infinite);
+    auto waiting = all.far.ask(never{}, infinite);
     const time_point begin = world.time();
     net.partition("127.0.0.1", "127.0.0.2");
     CHECK_THROWS_AS(co_await waiting, cluster::node_lost);
     CHECK(world.time() - begin <= 7s);
     net.heal();
-    auto again = all.second.lookup<desk>("clerk");
-    all.clerk_ = co_await timeout(1min, std::move(again));
-    const int sum = co_await all.clerk_.ask(add{1});
+    auto again = all.second.lookup<desk>("it");
+    all.far = co_await timeout(1min, std::move(again));
+    const int sum = co_await all.far.ask(add{1});
     CHECK(sum == 1);
   });
 }
@@ -192,7 +183,7 @@ TEST_CASE(
     int failed = 0;
     for (int each = 0; each < 30; ++each) {
       try {
-        auto asked = all.clerk_.ask(add{1}, 3s);
+        auto asked = all.far.ask(add{1}, 3s);
         co_await asked;
         ++answered;
       } catch (const ask_error&) {
@@ -201,17 +192,17 @@ TEST_CASE(
       if (each == static_cast<int>(world.choose(60))) net.partition("127.0.0.1", "127.0.0.2");
       if (each % 10 == 9) {
         net.heal();
-        auto again = all.second.lookup<desk>("clerk");
-        all.clerk_ = co_await timeout(3min, std::move(again));
+        auto again = all.second.lookup<desk>("it");
+        all.far = co_await timeout(3min, std::move(again));
       }
     }
     expect(answered + failed == 30, "an ask has not ended");
     std::optional<int> sum;
     while (!sum) {
       try {
-        auto found = all.second.lookup<desk>("clerk");
-        all.clerk_ = co_await timeout(3min, std::move(found));
-        auto last = all.clerk_.ask(add{0});
+        auto found = all.second.lookup<desk>("it");
+        all.far = co_await timeout(3min, std::move(found));
+        auto last = all.far.ask(add{0});
         sum = co_await last;
       } catch (const ask_error&) {
       }
@@ -227,7 +218,7 @@ TEST_CASE("two nodes that look for each other at once have one connection in the
     cluster::node one(at("one", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)}));
     cluster::node two(at("two", "127.0.0.2", {io::endpoint("127.0.0.1", 7000)}));
     actor_ref<desk> there = spawn<clerk>();
-    one.publish("clerk", there);
+    one.publish("it", there);
     co_await world.advance(30s);
     expect(one.members().size() == 1 && two.members().size() == 1, one.describe() + two.describe());
     const auto accepted = [](const cluster::node& by) {
@@ -236,7 +227,7 @@ TEST_CASE("two nodes that look for each other at once have one connection in the
                                                                          : 2;
     };
     expect(accepted(one) + accepted(two) == 1, one.describe() + two.describe());
-    const actor_ref<desk> found = two.find<desk>("clerk");
+    const actor_ref<desk> found = two.find<desk>("it");
     expect(static_cast<bool>(found), "the name is not known");
     auto asked = found.ask(add{3});
     const int sum = co_await asked;
@@ -378,8 +369,8 @@ TEST_CASE(
     small.longest_message = 1 << 16;
     two_nodes both(small);
     actor_ref<desk> there = spawn<clerk>();
-    both.first.publish("clerk", there);
-    const actor_ref<desk> far = co_await both.second.lookup<desk>("clerk");
+    both.first.publish("it", there);
+    const actor_ref<desk> far = co_await both.second.lookup<desk>("it");
     note much{std::string(1 << 17, 'x')};
     auto sent = far.send(std::move(much));
     co_await sent;  // it lies with the stand-in, which reports that it cannot go on
@@ -409,10 +400,10 @@ TEST_CASE("an actor on another node can be killed") {
     office all;
     co_await all.open();
     auto there = all.there.stopped();
-    all.clerk_.kill();
+    all.far.kill();
     const exit_reason why = co_await there;
     CHECK(why.what() == exit_reason::kind::killed);
     co_await world.quiet();
-    CHECK_FALSE(all.second.find<desk>("clerk"));
+    CHECK_FALSE(all.second.find<desk>("it"));
   });
 }

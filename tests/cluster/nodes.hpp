@@ -58,4 +58,16 @@ struct two_nodes {
   cluster::node second{at("second", "127.0.0.1", {io::endpoint("127.0.0.2", 7000)})};
 };
 
+/// An actor on the first of them, as it is known on the second.
+template <class A>
+struct known_to_second : two_nodes {
+  actor_ref<typename A::protocol_type> there = spawn<A>();
+  actor_ref<typename A::protocol_type> far;
+
+  coro<> open() {
+    first.publish("it", there);
+    far = co_await second.lookup<typename A::protocol_type>("it");
+  }
+};
+
 }  // namespace troupe::testing::clusters

@@ -29,14 +29,11 @@ class list : public actor<listing> {
   void on(numbered n) {
     expect(n.number > last_, "a message overtook another");
     last_ = n.number;
-    ++count_;
   }
   int on(last_number) { return last_; }
-  static constexpr int none = 0;
 
  private:
-  int last_ = none;
-  int count_ = 0;
+  int last_ = 0;
 };
 
 /// Two nodes, of which the second takes little of what is for the first; that is cut off, but not yet lost.

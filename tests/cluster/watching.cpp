@@ -71,15 +71,7 @@ class widow : public actor<protocol<exited, heard>> {
   std::vector<std::string> heard_;
 };
 
-struct office : two_nodes {
-  actor_ref<desk> there = spawn<clerk>();
-  actor_ref<desk> far;
-
-  coro<> open() {
-    first.publish("clerk", there);
-    far = co_await second.lookup<desk>("clerk");
-  }
-};
+using office = known_to_second<clerk>;
 
 bool belongs(const failure_report& report) {
   const std::string all = report.message + describe(report.error);

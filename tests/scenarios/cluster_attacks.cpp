@@ -1,10 +1,7 @@
 // A node whose port is flooded, and peers that are killed or stand still in the midst of an ask.
-#include <troupe/actors/cluster/node.hpp>
 #include <troupe/runtime/errors.hpp>
-#include <troupe/runtime/timeout.hpp>
 
-#include "scenarios/programs.hpp"
-#include "scenarios/support.hpp"
+#include "scenarios/counting.hpp"
 
 #include <sys/resource.h>
 
@@ -17,15 +14,7 @@
 using namespace troupe;
 using namespace troupe::testing;
 
-// As in the example: a message is known by its name.
-struct count {
-  using reply = int;
-  int by = 1;
-};
-
 namespace {
-
-using counter_protocol = protocol<count>;
 
 /// Sockets that have connected to a port and say what they are told to.
 class flood {
@@ -61,31 +50,19 @@ long memory_of(pid_t process) {
   return 0;
 }
 
-coro<io::endpoint> address_said(real_program& by) {
-  co_await by.until("\n");
-  const std::string& line = by.said();
-  REQUIRE(line.starts_with("counting at "));
-  co_return io::endpoint::parse(line.substr(12, line.find('\n') - 12));
-}
-
-coro<actor_ref<counter_protocol>> found(cluster::node& here) {
-  auto looked_up = here.lookup<counter_protocol>("counter");
-  co_return co_await timeout(60s, std::move(looked_up));
-}
-
 }  // namespace
 
 TEST_CASE(
     "a node whose port is flooded with connections serves its peers, in bounded memory, and has "
     "room again") {
   auto body = []() -> coro<> {
-    real_program other({TROUPE_EXAMPLES "/two_nodes", "serve", "127.0.0.1:0"});
-    const io::endpoint where = co_await address_said(other);
+    counting other;
+    const io::endpoint where = co_await other.address();
     cluster::node here({.name = "test", .seeds = {where}});
     auto counter = co_await found(here);
     const int first = co_await counter.ask(count{}, 60s);
     CHECK(first == 1);
-    const long before = memory_of(other.id());
+    const long before = memory_of(other.program().id());
     REQUIRE(before > 0);
     int sum = 1;
     for (int wave = 0; wave < 8; ++wave) {
@@ -99,7 +76,7 @@ TEST_CASE(
         CHECK(got == ++sum);
       }
     }
-    CHECK(memory_of(other.id()) < before + (96 << 10));
+    CHECK(memory_of(other.program().id()) < before + (96 << 10));
     // Who comes afterwards finds room, as soon as those are gone who said nothing.
     cluster::node late({.name = "late", .seeds = {where}});
     counter = co_await found(late);
@@ -112,18 +89,18 @@ TEST_CASE(
 TEST_CASE(
     "a peer that is killed in the midst of asks is known to be gone by all who wait, and once") {
   auto body = []() -> coro<> {
-    real_program other({TROUPE_EXAMPLES "/two_nodes", "serve", "127.0.0.1:0"});
-    const io::endpoint where = co_await address_said(other);
+    counting other;
+    const io::endpoint where = co_await other.address();
     cluster::node here({.name = "test", .seeds = {where}});
     auto counter = co_await found(here);
     co_await counter.ask(count{}, 60s);
-    other.send(SIGSTOP);
+    other.program().send(SIGSTOP);
     std::vector<future<int>> waiting;
     for (int each = 0; each < 100; ++each) waiting.push_back(counter.ask(count{}, infinite));
     std::vector<future<exit_reason>> watching;
     for (int each = 0; each < 10; ++each) watching.push_back(counter.stopped());
     co_await sleep(20ms);
-    other.send(SIGKILL);
+    other.program().send(SIGKILL);
     for (auto& each : waiting) CHECK_THROWS_AS(co_await each, cluster::node_lost);
     for (auto& each : watching) {
       const exit_reason why = co_await each;

@@ -1,11 +1,8 @@
 // Nodes in programs of their own: one is killed, stopped, sent garbage.
-#include <troupe/actors/cluster/node.hpp>
 #include <troupe/io/open_connection.hpp>
 #include <troupe/runtime/errors.hpp>
-#include <troupe/runtime/timeout.hpp>
 
-#include "scenarios/programs.hpp"
-#include "scenarios/support.hpp"
+#include "scenarios/counting.hpp"
 
 #include <csignal>
 #include <string>
@@ -13,40 +10,6 @@
 
 using namespace troupe;
 using namespace troupe::testing;
-
-// As in the example: a message is known by its name.
-struct count {
-  using reply = int;
-  int by = 1;
-};
-
-namespace {
-
-using counter_protocol = protocol<count>;
-
-/// The example, which counts.
-class counting {
- public:
-  explicit counting(std::string where = "127.0.0.1:0")
-      : program_({TROUPE_EXAMPLES "/two_nodes", "serve", std::move(where)}) {}
-  coro<io::endpoint> address() {
-    co_await program_.until("\n");
-    const std::string& line = program_.said();
-    REQUIRE(line.starts_with("counting at "));
-    co_return io::endpoint::parse(line.substr(12, line.find('\n') - 12));
-  }
-  real_program& program() { return program_; }
-
- private:
-  real_program program_;
-};
-
-coro<actor_ref<counter_protocol>> found(cluster::node& here) {
-  auto looked_up = here.lookup<counter_protocol>("counter");
-  co_return co_await timeout(30s, std::move(looked_up));
-}
-
-}  // namespace
 
 TEST_CASE(
     "an ask of a program that is killed fails, and the next one that is started there is found") {

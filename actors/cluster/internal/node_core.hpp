@@ -82,7 +82,7 @@ class node::core final : public std::enable_shared_from_this<node::core> {
   std::string describe() const;
 
   std::map<node_id, std::shared_ptr<internal::peer>> peers;
-  std::vector<any_actor> factories;  ///< which end with the node
+  std::vector<any_actor> kept;  ///< which end with the node
   /// Of what is built upon this: see `node_access`.
   std::map<std::string, std::shared_ptr<void>, std::less<>> shared;
   std::uint64_t numbers_drawn = 0;
