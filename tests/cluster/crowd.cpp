@@ -1,6 +1,8 @@
 #include "cluster/crowd.hpp"
 
+#include <troupe/actors/cluster/shard.hpp>
 #include <troupe/runtime/testing/oracle.hpp>
+#include <troupe/runtime/timeout.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -46,10 +48,21 @@ struct which_is {
   using reply = std::uint64_t;
   std::string name;
 };
-using host_protocol = protocol<publish_one, unpublish_one, end_one, which_is>;
+/// Which actor has that key.
+struct which_has {
+  using reply = std::uint64_t;
+  std::uint64_t key = 0;
+};
+/// Hosts no keys any more.
+struct leave_keys {
+  using reply = void;
+};
+using host_protocol =
+    protocol<publish_one, unpublish_one, end_one, which_is, which_has, leave_keys>;
 
 constexpr std::size_t seeds = 3;
 constexpr duration slowest = 2s;  ///< of links
+constexpr std::uint64_t keys = 12;
 const std::vector<std::string> loose_names = {"alpha", "beta", "gamma", "delta", "epsilon"};
 
 io::endpoint address_of(std::size_t program) {
@@ -61,13 +74,21 @@ class host;
 
 /// What is known of all of it, whatever the nodes think. All loops are on one thread.
 struct book {
+  /// An actor of a key begins on that node. Returns its number.
+  std::uint64_t begins(std::uint64_t key, const cluster::node_id& there);
+  void ends(std::uint64_t key, std::uint64_t which) { keyed.at(key).erase(which); }
+  /// Where it has actors, of programs that run.
+  std::vector<const host*> having(std::uint64_t key) const;
+
   struct node_life {
     std::size_t program = 0;
     std::optional<time_point> ended;
   };
   std::map<cluster::node_id, node_life> nodes;  ///< all that there were
   std::map<std::size_t, host*> hosts;           ///< those that there are, by their programs
-  std::map<std::uint64_t, std::set<std::string>> published;  ///< by actors: ever
+  std::map<std::uint64_t, std::set<std::string>> published;                  ///< by actors: ever
+  std::map<std::uint64_t, std::map<std::uint64_t, cluster::node_id>> keyed;  ///< actors by keys
+  std::string violated;  ///< by two actors of a key
   std::uint64_t actors = 0;
   std::uint64_t asks_ended = 0;
   crowd_report counts;
@@ -99,6 +120,22 @@ class post final : public actor<post_protocol> {
   std::map<std::uint64_t, std::uint64_t> last_;
 };
 
+/// What is sharded.
+class keyed_one final : public actor<protocol<which_are_you>> {
+ public:
+  keyed_one(std::uint64_t key, book& all, cluster::node_id there)
+      : book_(all), key_(key), which_(all.begins(key, there)) {}
+  ~keyed_one() { book_.ends(key_, which_); }
+  std::uint64_t on(which_are_you) { return which_; }
+  coro<> on_stop() { co_await sleep(slowest / 4); }  // who takes over has to wait
+
+ private:
+  book& book_;
+  const std::uint64_t key_;
+  const std::uint64_t which_;
+};
+using keyed_shard = cluster::shard<std::uint64_t, keyed_one>;
+
 class watching final : public actor<cluster::membership> {
  public:
   watching(book& all, std::set<cluster::node_id>& there) : book_(all), there_(there) {}
@@ -122,7 +159,12 @@ class host final : public actor<host_protocol> {
   using interleave = all_messages;
 
   host(book& all, const crowd_options& how, std::size_t program, std::uint64_t seed)
-      : book_(all), how_(how), program_(program), random_(seed), node_(options()) {
+      : book_(all),
+        how_(how),
+        program_(program),
+        random_(seed),
+        node_(options()),
+        shard_(node_, "keys", keys_options(), std::ref(all), node_.info().id) {
     book_.nodes[node_.info().id].program = program;
     book_.hosts[program] = this;
     node_.watch_members(spawn<watching>(std::ref(book_), std::ref(there_)));
@@ -133,7 +175,10 @@ class host final : public actor<host_protocol> {
     book_.hosts.erase(program_);
   }
 
-  void on_start() { create_task(talk(*this)); }
+  void on_start() {
+    create_task(talk(*this));
+    create_task(ask_keys(*this));
+  }
   void on(publish_one p) { publish(p.name); }
   void on(unpublish_one u) {
     node_.unpublish(u.name);
@@ -155,7 +200,14 @@ class host final : public actor<host_protocol> {
     co_return co_await asked;
   }
 
+  coro<std::uint64_t> on(which_has wanted) {
+    auto asked = shard_.ask(wanted.key, which_are_you{});
+    co_return co_await asked;
+  }
+  coro<> on(leave_keys) { co_await shard_.leave(); }
+
   const cluster::node& its_node() const noexcept { return node_; }
+  const keyed_shard& its_keys() const noexcept { return shard_; }
   const std::set<cluster::node_id>& there() const noexcept { return there_; }
   const std::map<std::string, std::uint64_t>& own() const noexcept { return own_; }
   time_point now() const { return this->self().cell()->home().time(); }
@@ -181,6 +233,13 @@ class host final : public actor<host_protocol> {
     made.insecure = true;
     return made;
   }
+  cluster::shard_options keys_options() const {
+    cluster::shard_options made;
+    made.partitions = 32;
+    made.hand_over = 2s;
+    made.patience = how_.silence;
+    return made;
+  }
   void publish(const std::string& name) {
     const std::uint64_t which = ++book_.actors;
     book_.published[which].insert(name);
@@ -197,6 +256,22 @@ class host final : public actor<host_protocol> {
                                    : post_of(self.random_.below(self.how_.nodes));
       const actor_ref<post_protocol> to = self.node_.find<post_protocol>(name);
       if (to) self.create_task(session(self, to, name));
+    }
+  }
+  static coro<> ask_keys(host& self) {
+    for (;;) {
+      co_await sleep(1ms * self.random_.below(1'000));
+      self.create_task(ask_key(self, self.random_.below(keys)));
+    }
+  }
+  static coro<> ask_key(host& self, std::uint64_t key) {
+    book& all = self.book_;
+    const counted_ask counting(all);
+    try {
+      auto asked = self.shard_.ask(key, which_are_you{}, infinite);
+      co_await asked;
+      ++all.counts.asks_answered;
+    } catch (const ask_error&) {
     }
   }
   static coro<> session(host& self, actor_ref<post_protocol> to, std::string name) {
@@ -233,7 +308,35 @@ class host final : public actor<host_protocol> {
   std::set<cluster::node_id> there_;
   std::map<std::string, std::uint64_t> own_;
   cluster::node node_;
+  keyed_shard shard_;
 };
+
+std::vector<const host*> book::having(std::uint64_t key) const {
+  std::vector<const host*> all;
+  const auto known = keyed.find(key);
+  if (known == keyed.end()) return all;
+  for (const auto& [which, there] : known->second)
+    for (const auto& [program, each] : hosts)
+      if (each->its_node().info().id == there) all.push_back(each);
+  return all;
+}
+
+std::uint64_t book::begins(std::uint64_t key, const cluster::node_id& there) {
+  const std::uint64_t which = ++actors;
+  ++counts.keys_begun;
+  const std::vector<const host*> others = having(key);
+  keyed[key].emplace(which, there);
+  for (const auto& [program, here] : hosts) {
+    if (here->its_node().info().id != there) continue;
+    for (const host* other : others) {
+      const cluster::node_id& that = other->its_node().info().id;
+      if (that != there && here->its_keys().has_met(that) && other->its_keys().has_met(there))
+        violated = "two actors of key " + std::to_string(key) + ": " + here->its_keys().describe() +
+                   "\n" + other->its_keys().describe();
+    }
+  }
+  return which;
+}
 
 /// All of it, as the scenario sees it.
 class crowd {
@@ -296,7 +399,7 @@ class crowd {
     const std::size_t other = random_.below(how_.nodes);
     const std::string first = address_of(one).address();
     const std::string second = address_of(other).address();
-    switch (random_.below(13)) {
+    switch (random_.below(14)) {
       case 0:
       case 1:  // killed: the system closes its connections
         if (!programs_[one]) co_return restart(one);
@@ -311,8 +414,14 @@ class crowd {
       case 3:  // it leaves
         if (!programs_[one]) co_return restart(one);
         co_return co_await end(one, false);
-      case 4:
+      case 4: {  // the same, and hands over before, if that can be
+        if (!programs_[one]) co_return restart(one);
+        auto leaving = timed_leave(programs_[one]);
+        co_await std::move(leaving);
+        co_return co_await end(one, false);
+      }
       case 5:
+      case 13:
         if (!programs_[one]) restart(one);
         co_return;
       case 6:
@@ -350,6 +459,12 @@ class crowd {
     }
   }
 
+  static coro<> timed_leave(actor_ref<host_protocol> program) {
+    try {
+      co_await program.ask(leave_keys{}, slowest);
+    } catch (const timeout_error&) {
+    }
+  }
   template <class M>
   coro<> ask(std::size_t program) {
     if (!programs_[program]) co_return;
@@ -363,6 +478,7 @@ class crowd {
 
   /// What is to hold at any moment.
   void look() const {
+    expect(book_.violated.empty(), book_.violated);
     const duration longest = how_.silence + how_.heartbeat + slowest;
     for (const auto& [program, each] : book_.hosts) {
       for (const cluster::node_info& member : each->its_node().members()) {
@@ -393,6 +509,23 @@ class crowd {
                "'" + name + "' leads elsewhere: " + book_.hosts.at(each)->its_node().describe());
       }
     }
+    auto looking = look_at_keys();
+    co_await std::move(looking);
+  }
+
+  coro<> look_at_keys() {
+    for (std::uint64_t key = 0; key < keys; ++key) {
+      std::set<std::uint64_t> found;
+      for (std::size_t each = 0; each < how_.nodes; ++each) {
+        auto asked = programs_[each].ask(which_has{key});
+        found.insert(co_await asked);
+      }
+      const std::vector<const host*> there = book_.having(key);
+      std::string text = "key " + std::to_string(key) + " has " + std::to_string(there.size()) +
+                         " actors, of which " + std::to_string(found.size()) + " are asked:";
+      for (const host* each : there) text += "\n" + each->its_keys().describe();
+      expect(found.size() == 1 && there.size() == 1, text);
+    }
   }
 
   /// To the actor of one's own, or that of the node with the lowest number.
@@ -418,9 +551,10 @@ class crowd {
 
 std::string crowd_report::text() const {
   return std::to_string(crashes) + " crashes, " + std::to_string(partitions) + " partitions, " +
-         std::to_string(members_lost) + " members lost, " + std::to_string(sessions) +
-         " sessions, " + std::to_string(received) + " messages, " + std::to_string(asks_answered) +
-         " of " + std::to_string(asks) + " asks answered";
+         std::to_string(members_lost) + " members lost, " + std::to_string(keys_begun) +
+         " actors of keys, " + std::to_string(sessions) + " sessions, " + std::to_string(received) +
+         " messages, " + std::to_string(asks_answered) + " of " + std::to_string(asks) +
+         " asks answered";
 }
 
 crowd_report rage(std::uint64_t seed, const crowd_options& how) {
