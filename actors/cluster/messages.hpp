@@ -139,7 +139,6 @@ struct message_entry {
   bool asked(const envelope& item) const noexcept {
     return ask != nullptr && item.reply != nullptr;
   }
-  void tell(reader& from, const layout* theirs, cell& to) const { to.enqueue(told(from, theirs)); }
   served_ask* make_ask(reader& from, const layout* theirs, cell& to, answer_sink& home,
                        std::uint64_t number) const {
     if (ask == nullptr) reader::refuse("a message is asked that has no answer");

@@ -136,6 +136,13 @@ void peer::send_beat() {
   end();
 }
 
+void peer::send_hold(std::uint64_t number, bool held) {
+  if (lost_) return;
+  begin(held ? frame::hold : frame::go_on);
+  out_.number(number);
+  end();
+}
+
 void peer::sweep() {
   for (auto each = asks_.begin(); each != asks_.end();) {
     if (!each->second.asker->withdrawn()) {
@@ -211,6 +218,10 @@ void peer::failed(const served_ask& ended, const std::exception_ptr& error) noex
     fail(number, failure_kind::timed_out, why.text());
   } catch (const message_too_large& why) {
     fail(number, failure_kind::too_large, why.text());
+  } catch (const node_lost& why) {
+    fail(number, failure_kind::lost, why.text());
+  } catch (const unknown_message& why) {
+    fail(number, failure_kind::unknown, why.text());
   } catch (...) {
     fail(number, failure_kind::other, troupe::describe(error));
   }
@@ -232,6 +243,7 @@ void peer::lose(const std::string& why) noexcept {
   for (const auto& [number, each] : stand_ins_) all.push_back(each);
   for (stand_in* const each : all) each->ended(exit_reason(exit_reason::kind::crashed, error));
   names.clear();
+  inflows_.clear();
   node_ = nullptr;
 }
 
@@ -309,6 +321,7 @@ void peer::release_refs() {
     out_.number(each->first);
     out_.number(each->second.told);
     end();
+    held_back_.erase(each->first);
     each = known_.erase(each);
   }
 }

@@ -22,7 +22,8 @@ struct peer::unreadable {
 void peer::receive(std::span<const std::byte> bytes) {
   reader from(bytes);
   from.context = this;
-  switch (static_cast<frame>(from.number<std::uint8_t>())) {
+  const auto what = static_cast<frame>(from.number<std::uint8_t>());
+  switch (what) {
     case frame::beat:
       return;
     case frame::type:
@@ -58,6 +59,9 @@ void peer::receive(std::span<const std::byte> bytes) {
       const auto number = from.number<std::uint64_t>();
       return take_back(number, from.number<std::uint64_t>());
     }
+    case frame::hold:
+    case frame::go_on:
+      return receive_hold(from.number<std::uint64_t>(), what == frame::hold);
     case frame::member: {
       node_id other;
       other.bits[0] = from.number<std::uint64_t>();
@@ -141,7 +145,7 @@ void peer::receive_message(reader& from, bool asked) {
                        " is known on other nodes as one that does not understand '" + told.name +
                        "'"};
     const layout* const theirs = layout_for(told, *message->content);
-    if (!asked) return message->tell(from, theirs, actor);
+    if (!asked) return pass_on_told(*message, from, theirs, number, actor);
     served_ask* const made = message->make_ask(from, theirs, actor, *this, ask);
     serving_.emplace(ask, made);
     message->send_ask(*made);
@@ -153,6 +157,26 @@ void peer::receive_message(reader& from, bool asked) {
   } catch (const std::exception& error) {  // of a `coded` of the user's
     if (asked) return fail(ask, failure_kind::other, error.what());
     report_refused(std::current_exception());
+  }
+}
+
+void peer::pass_on_told(const message_entry& message, reader& from, const layout* theirs,
+                        std::uint64_t number, cell& to) {
+  envelope& item = message.told(from, theirs);
+  // Of an actor on another loop nobody here can see whether it has room.
+  if (&to.home() == &node_->home() && !to.counted()) return to.enqueue(item);
+  std::shared_ptr<inflow>& waits = inflows_[number];
+  if (waits == nullptr)
+    waits = std::make_shared<inflow>(weak_from_this(), number, node_->home(), waiting_);
+  waits->pass_on(item, to);
+}
+
+void peer::receive_hold(std::uint64_t number, bool held) {
+  if (held) {
+    if (known_.contains(number)) held_back_.insert(number);
+  } else if (held_back_.erase(number) != 0) {
+    room.set();
+    room.clear();
   }
 }
 
@@ -177,6 +201,8 @@ std::exception_ptr error_of(failure_kind kind, const std::string& text) {
       return std::make_exception_ptr(ask_timeout(text));
     case failure_kind::unknown:
       return std::make_exception_ptr(unknown_message(text));
+    case failure_kind::lost:
+      return std::make_exception_ptr(node_lost(text));
     case failure_kind::too_large:
       return std::make_exception_ptr(message_too_large("the answer: " + text));
     default:
@@ -235,6 +261,7 @@ void peer::receive_ended(reader& from) {
                                   ? std::make_exception_ptr(remote_error(text))
                                   : nullptr);
   known_.erase(number);
+  held_back_.erase(number);
   const auto [first, last] = stand_ins_.equal_range(number);
   std::vector<stand_in*> all;
   for (auto each = first; each != last; ++each) all.push_back(each->second);

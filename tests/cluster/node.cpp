@@ -93,6 +93,36 @@ TEST_CASE("what a handler on another node throws comes to its asker") {
   });
 }
 
+namespace {
+/// Has somebody else do it.
+class relay : public actor<protocol<never>> {
+ public:
+  explicit relay(actor_ref<desk> to) : to_(std::move(to)) {}
+  coro<int> on(never n) { co_return co_await to_.ask(n, infinite); }
+
+ private:
+  actor_ref<desk> to_;
+};
+}  // namespace
+
+TEST_CASE("what needed a node that is lost fails as that also for who has asked from a third") {
+  naturally([](simulation& world, network&) -> coro<> {
+    world.expect_failures([](const failure_report& report) {
+      return report.message.find("relay") != std::string::npos;
+    });
+    two_nodes all;
+    std::optional<cluster::node> third(at("third", "127.0.0.3", {io::endpoint("127.0.0.2", 7000)}));
+    third->publish("clerk", spawn<clerk>());
+    const auto there = co_await all.first.lookup<desk>("clerk");
+    all.first.publish("relay", spawn<relay>(there));
+    const auto far = co_await all.second.lookup<protocol<never>>("relay");
+    auto asked = far.ask(never{}, infinite);
+    co_await sleep(1s);
+    third.reset();
+    CHECK_THROWS_AS(co_await asked, cluster::node_lost);
+  });
+}
+
 TEST_CASE("an actor on another node can be stopped, and its end is told") {
   naturally([](simulation&, network&) -> coro<> {
     office all;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <troupe/actors/cluster/internal/inflow.hpp>
 #include <troupe/actors/cluster/messages.hpp>
 #include <troupe/actors/cluster/node.hpp>
 #include <troupe/actors/cluster/remote.hpp>
@@ -7,6 +8,7 @@
 #include <troupe/runtime/event.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <exception>
@@ -15,6 +17,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -35,7 +38,9 @@ enum class frame : std::uint8_t {
   kill,      ///< actor
   name,      ///< name, actor or 0: it is published, or no more
   member,    ///< id and address of another node
-  release    ///< actor, how often it was told of: nobody knows it here any more
+  release,   ///< actor, how often it was told of: nobody knows it here any more
+  hold,      ///< actor: what is for it is to be held back
+  go_on      ///< actor: no more
 };
 
 inline constexpr std::size_t longest_published = 1024;
@@ -50,7 +55,8 @@ enum class failure_kind : std::uint8_t {
   unknown,
   too_large,
   other,
-  given_up
+  given_up,
+  lost  ///< another node
 };
 
 /// A node of another program to which there is a connection, from hello to the end of that; then it is lost, for ever.
@@ -75,11 +81,17 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   void send_name(std::string_view name, std::uint64_t number);
   void send_member(const node_info& other);
   void send_beat();
+  /// It is to hold back what it has for that actor of this node, or to go on. Nothing happens when it is lost.
+  void send_hold(std::uint64_t number, bool held);
   /// Gives up asks that nobody waits for any more, and refs that nobody has.
   void sweep();
 
   /// For messages, behind answers.
   bool has_room() const noexcept { return takes_more() && put_off_.empty(); }
+  /// For those to an actor of its.
+  bool has_room(std::uint64_t number) const noexcept {
+    return has_room() && (held_back_.empty() || !held_back_.contains(number));
+  }
   event room;
   event something_to_send;
   io::bytes take_out() {
@@ -111,7 +123,10 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   void add(stand_in& made);
   void remove(const stand_in& gone) noexcept;
   /// An actor of this node has ended.
-  void forget(std::uint64_t number) noexcept { given_.erase(number); }
+  void forget(std::uint64_t number) noexcept {
+    given_.erase(number);
+    inflows_.erase(number);
+  }
 
   /// What it has published.
   std::map<std::string, std::uint64_t, std::less<>> names;
@@ -163,6 +178,9 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
 
   void receive_type(reader& from);
   void receive_message(reader& from, bool asked);
+  void pass_on_told(const message_entry& message, reader& from, const layout* theirs,
+                    std::uint64_t number, cell& to);
+  void receive_hold(std::uint64_t number, bool held);
   void report_refused(const std::exception_ptr& why);
   void receive_answer(reader& from);
   void receive_failure(reader& from);
@@ -201,6 +219,10 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
     std::uint32_t names = 0;  ///< that lead to it
   };
   std::unordered_map<std::uint64_t, known_actor> known_;  ///< actors of its
+  std::unordered_set<std::uint64_t>
+      held_back_;  ///< of those: which are not to be sent anything now
+  std::unordered_map<std::uint64_t, std::shared_ptr<inflow>> inflows_;  ///< for actors of this node
+  inflow_total waiting_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 }  // namespace troupe::cluster::internal
