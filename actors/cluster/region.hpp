@@ -259,9 +259,8 @@ class region<Key, protocol<Ms...>, Host> final
   void put_aside(std::uint16_t number, M&& m, Reply&& answer) {
     const std::string other = places().disagreement();
     if (!other.empty()) throw rejected("shard '" + name_ + "' is not to be reached: " + other);
-    if (this->stashed() >= options_.waiting && answer.told())
-      throw rejected("shard '" + name_ + "' has " + std::to_string(this->stashed()) +
-                     " messages waiting here, as many as may: " + places().obstacle(number));
+    if (this->stashed() >= options_.waiting && answer.told()) refuse_more(number);
+    bool full = false;
     try {
       if constexpr (std::same_as<std::remove_cvref_t<Reply>, nobody>) {
         this->stash(std::move(m));
@@ -269,11 +268,13 @@ class region<Key, protocol<Ms...>, Host> final
         this->stash(std::move(m), std::move(answer));
       }
     } catch (const stash_full&) {
-      full_ = true;
+      full = true;
     }
-    if (std::exchange(full_, false))
-      throw rejected("shard '" + name_ + "' has " + std::to_string(this->stashed()) +
-                     " messages waiting here, as many as may: " + places().obstacle(number));
+    if (full) refuse_more(number);
+  }
+  [[noreturn]] void refuse_more(std::uint16_t number) {
+    throw rejected("shard '" + name_ + "' has " + std::to_string(this->stashed()) +
+                   " messages waiting here, as many as may: " + places().obstacle(number));
   }
 
   template <class M, class Reply>
@@ -438,7 +439,6 @@ class region<Key, protocol<Ms...>, Host> final
       inherited_;
   std::vector<reply_to<void>> waiting_for_end_;
   bool leaving_ = false;
-  bool full_ = false;
 };
 
 }  // namespace troupe::cluster::internal

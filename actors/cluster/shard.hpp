@@ -71,8 +71,8 @@ class shard_ref<Key, protocol<Ms...>> {
   }
 
   /// As `actor_ref::ask`, of the actor of that key.
-  /// Errors, at the await: those of an ask, with `node_lost` when it may have been done by a node that is lost now; `rejected` when too many wait, or the actor
-  /// could not be started.
+  /// Errors, at the await: those of an ask, with `node_lost` when it may have been done by a node that is lost now; `rejected` when too many wait, the actor
+  /// could not be started, or the key has moved three times while the message followed it.
   template <message M>
   auto ask(Key key, M m, duration timeout = default_ask_timeout) const {
     if constexpr (!accepts<protocol_type, M>) {

@@ -272,6 +272,7 @@ class host final : public actor<host_protocol> {
       co_await asked;
       ++all.counts.asks_answered;
     } catch (const ask_error&) {
+    } catch (const rejected&) {  // the key has moved on again and again
     }
   }
   static coro<> session(host& self, actor_ref<post_protocol> to, std::string name) {
