@@ -7,7 +7,7 @@
 
 namespace troupe::cluster {
 
-/// The node where the actor lives has gone, or nothing is heard of it: what was asked may have been done or not. Also why actors of that
+/// The node where the actor lives, or one that its handler needed, has gone, or nothing is heard of it: what was asked may have been done or not. Also why actors of that
 /// node have ended for those who watch them.
 struct node_lost : troupe::internal::ask_error_as<std::runtime_error> {
   using ask_error_as::ask_error_as;

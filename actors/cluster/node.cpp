@@ -1,4 +1,5 @@
 #include <troupe/actors/cluster/internal/node_core.hpp>
+#include <troupe/actors/cluster/node_access.hpp>
 
 #include <troupe/actors/watch.hpp>
 #include <troupe/io/listening.hpp>
@@ -289,6 +290,9 @@ std::string node::core::describe() const {
     text += "\n  node '" + each->info().name + "' at " +
             (each->info().address.empty() ? "no address" : each->info().address) + ": " +
             std::to_string(each->refs()) + " refs, " + std::to_string(each->asks()) + " asks";
+    if (each->paused() != 0) text += ", " + std::to_string(each->paused()) + " actors without room";
+    if (each->waits_here() != 0)
+      text += ", " + std::to_string(each->waits_here()) + " bytes that wait for room here";
     for (const auto& [name, number] : each->names) text += "\n    publishes '" + name + "'";
   }
   return text;
@@ -322,7 +326,7 @@ cell* node::find_cell_on(const node_id& where, std::string_view name,
                          const protocol_table& messages) {
   return core_->find_on(where, name, messages);
 }
-void node::keep(any_actor maker) { core_->kept.push_back(std::move(maker)); }
+void node::keep(any_actor maker) { internal::node_access(*this).keep(std::move(maker)); }
 coro<> node::next_name() { return core_->next_name(); }
 std::string node::describe() const { return core_->describe(); }
 

@@ -21,9 +21,6 @@
 
 namespace troupe::cluster {
 
-namespace internal {  // see shard.hpp
-}
-
 /// Tells a node from all others, also from an earlier one of the same name: 128 random bits.
 struct node_id {
   std::array<std::uint64_t, 2> bits{};
@@ -88,7 +85,7 @@ struct node_options {
   std::size_t most_refs = 100'000;  ///< of actors of one other node that are held here at a time
   std::size_t unsent = std::size_t{1}
                        << 20;  ///< bytes for a peer from which on who sends to it waits
-  /// Messages to one actor elsewhere that wait meanwhile, at least 1; 65 536 of those that are sent in one go. Asks and `send` wait for room then, and
+  /// Messages to one actor elsewhere that wait meanwhile, and while that has no room for more, at least 1; 65 536 of those that are sent in one go. Asks and `send` wait for room then, and
   /// what is told is refused: a dead letter.
   std::size_t waiting = std::size_t{1} << 16;
 };

@@ -136,11 +136,22 @@ void peer::send_beat() {
   end();
 }
 
-void peer::send_hold(std::uint64_t number, bool held) {
+void peer::send_pause(std::uint64_t number, bool paused) {
   if (lost_) return;
-  begin(held ? frame::hold : frame::go_on);
+  begin(paused ? frame::pause : frame::resume);
   out_.number(number);
   end();
+}
+
+coro<> peer::wait_for_room(std::shared_ptr<peer> at, std::uint64_t number) {
+  while (!at->has_room(number) && !at->lost()) {
+    if (const auto known = at->paused_.find(number); known != at->paused_.end()) {
+      const std::shared_ptr<event> resumed = known->second;
+      co_await resumed->wait();
+    } else {
+      co_await at->room.wait();
+    }
+  }
 }
 
 void peer::sweep() {
@@ -243,7 +254,8 @@ void peer::lose(const std::string& why) noexcept {
   for (const auto& [number, each] : stand_ins_) all.push_back(each);
   for (stand_in* const each : all) each->ended(exit_reason(exit_reason::kind::crashed, error));
   names.clear();
-  inflows_.clear();
+  for (const auto& [number, each] : std::exchange(paused_, {})) each->set();
+  for (const auto& [number, each] : std::exchange(inflows_, {})) each->detach();
   node_ = nullptr;
 }
 
@@ -304,7 +316,15 @@ void peer::take_back(std::uint64_t number, std::uint64_t times) noexcept {
   known->second -= std::min(known->second, times);
   if (known->second != 0) return;
   given_.erase(known);
+  forget_inflow(number);
   node_->let_go(number);
+}
+
+void peer::forget_inflow(std::uint64_t number) noexcept {
+  const auto known = inflows_.find(number);
+  if (known == inflows_.end()) return;
+  known->second->detach();
+  inflows_.erase(known);
 }
 
 void peer::release_refs() {
@@ -321,7 +341,7 @@ void peer::release_refs() {
     out_.number(each->first);
     out_.number(each->second.told);
     end();
-    held_back_.erase(each->first);
+    receive_resume(each->first);
     each = known_.erase(each);
   }
 }

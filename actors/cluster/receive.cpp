@@ -22,8 +22,7 @@ struct peer::unreadable {
 void peer::receive(std::span<const std::byte> bytes) {
   reader from(bytes);
   from.context = this;
-  const auto what = static_cast<frame>(from.number<std::uint8_t>());
-  switch (what) {
+  switch (static_cast<frame>(from.number<std::uint8_t>())) {
     case frame::beat:
       return;
     case frame::type:
@@ -57,11 +56,16 @@ void peer::receive(std::span<const std::byte> bytes) {
       return receive_name(from);
     case frame::release: {
       const auto number = from.number<std::uint64_t>();
-      return take_back(number, from.number<std::uint64_t>());
+      take_back(number, from.number<std::uint64_t>());
+      // It has forgotten that, too, and has been told of the actor again meanwhile.
+      if (const auto known = inflows_.find(number); known != inflows_.end())
+        known->second->say_again();
+      return;
     }
-    case frame::hold:
-    case frame::go_on:
-      return receive_hold(from.number<std::uint64_t>(), what == frame::hold);
+    case frame::pause:
+      return receive_pause(from.number<std::uint64_t>());
+    case frame::resume:
+      return receive_resume(from.number<std::uint64_t>());
     case frame::member: {
       node_id other;
       other.bits[0] = from.number<std::uint64_t>();
@@ -162,22 +166,26 @@ void peer::receive_message(reader& from, bool asked) {
 
 void peer::pass_on_told(const message_entry& message, reader& from, const layout* theirs,
                         std::uint64_t number, cell& to) {
+  const std::size_t bytes = from.left();
   envelope& item = message.told(from, theirs);
   // Of an actor on another loop nobody here can see whether it has room.
   if (&to.home() == &node_->home() && !to.counted()) return to.enqueue(item);
-  std::shared_ptr<inflow>& waits = inflows_[number];
-  if (waits == nullptr)
-    waits = std::make_shared<inflow>(weak_from_this(), number, node_->home(), waiting_);
-  waits->pass_on(item, to);
+  std::shared_ptr<inflow>& known = inflows_[number];
+  if (known == nullptr)
+    known = std::make_shared<inflow>(weak_from_this(), number, node_->home(), waiting_here_);
+  const auto waits = known;  // who hears of a dead letter may end this node
+  waits->pass_on(item, bytes, to);
 }
 
-void peer::receive_hold(std::uint64_t number, bool held) {
-  if (held) {
-    if (known_.contains(number)) held_back_.insert(number);
-  } else if (held_back_.erase(number) != 0) {
-    room.set();
-    room.clear();
-  }
+void peer::receive_pause(std::uint64_t number) {
+  if (known_.contains(number)) paused_.try_emplace(number, std::make_shared<event>());
+}
+
+void peer::receive_resume(std::uint64_t number) {
+  const auto known = paused_.find(number);
+  if (known == paused_.end()) return;
+  known->second->set();
+  paused_.erase(known);
 }
 
 void peer::report_refused(const std::exception_ptr& why) {
@@ -261,7 +269,7 @@ void peer::receive_ended(reader& from) {
                                   ? std::make_exception_ptr(remote_error(text))
                                   : nullptr);
   known_.erase(number);
-  held_back_.erase(number);
+  receive_resume(number);
   const auto [first, last] = stand_ins_.equal_range(number);
   std::vector<stand_in*> all;
   for (auto each = first; each != last; ++each) all.push_back(each->second);

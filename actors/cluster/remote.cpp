@@ -40,10 +40,6 @@ struct stand_in::waiting_end {
   void stopped(cell& owner) const noexcept { owner.refuse(item); }
 };
 
-coro<> stand_in::room(std::shared_ptr<peer> at, std::uint64_t number) {
-  while (!at->has_room(number) && !at->lost()) co_await at->room.wait();
-}
-
 void stand_in::pass_on(envelope& item) noexcept {
   if (ended_ || there_.at->lost()) return owner_.refuse(item);
   if (item.reply != nullptr && item.reply->withdrawn()) return item.reply->skip();
@@ -53,8 +49,8 @@ void stand_in::pass_on(envelope& item) noexcept {
   }
   // Only now, since a bound has a price for each message.
   owner_.bound_meanwhile({.capacity = there_.at->most_waiting, .when_full = overflow::suspend});
-  troupe::internal::start_activity(owner_, room(there_.at, there_.number), waiting_end{*this, item},
-                                   item.info);
+  troupe::internal::start_activity(owner_, peer::wait_for_room(there_.at, there_.number),
+                                   waiting_end{*this, item}, item.info);
 }
 
 coro<> stand_in::stop() {

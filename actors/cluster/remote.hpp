@@ -50,7 +50,6 @@ class stand_in {
 
  private:
   struct waiting_end;
-  static coro<> room(std::shared_ptr<peer> at, std::uint64_t number);
 
   remote_target there_;
   cell& owner_;

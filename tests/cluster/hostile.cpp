@@ -123,6 +123,8 @@ class frames {
     out_.number(std::uint64_t{1});
     out_.number(std::uint64_t{1});
     end();
+    number(frame::pause, 1);
+    number(frame::resume, 1);
     begin(frame::beat);
     end();
   }

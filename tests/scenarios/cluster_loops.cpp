@@ -1,9 +1,11 @@
 // Programs of several loops: actors that others reach live on any of them, and so do those who reach for them.
 #include <troupe/actors/cluster/node.hpp>
 #include <troupe/actors/interleave.hpp>
+#include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/timeout.hpp>
 
 #include "scenarios/support.hpp"
+#include "support/expect.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -82,6 +84,43 @@ class customer : public actor<protocol<buy>> {
   }
 };
 
+struct piece {
+  int number = 0;
+  std::string filling = {};
+};
+struct end_of_pieces {
+  using reply = int;
+};
+using hall = protocol<piece, end_of_pieces>;
+/// Has little room, and takes its time.
+class slow : public actor<hall> {
+ public:
+  static constexpr mailbox_options mailbox{.capacity = 4, .when_full = overflow::suspend};
+  coro<> on(piece p) {
+    expect(p.number == taken_, "a piece is missing, or overtook another");
+    if (++taken_ % 64 == 0) co_await sleep(1ms);
+  }
+  int on(end_of_pieces) { return taken_; }
+
+ private:
+  int taken_ = 0;
+};
+struct find_hall {
+  using reply = actor_ref<hall>;
+  std::string name;
+};
+class supplier : public actor<protocol<find_hall>> {
+ public:
+  explicit supplier(cluster::node_options how) : node_(std::move(how)) {}
+  coro<actor_ref<hall>> on(find_hall wanted) {
+    auto looked_up = node_.lookup<hall>(wanted.name);
+    co_return co_await std::move(looked_up);
+  }
+
+ private:
+  cluster::node node_;
+};
+
 }  // namespace
 
 TEST_CASE(
@@ -114,4 +153,31 @@ TEST_CASE(
     co_await timeout(60s, std::move(forgotten));
   };
   run_scenario(body(), 4);
+}
+
+TEST_CASE("an actor without room, on any loop, holds back who sends from any loop elsewhere") {
+  auto body = []() -> coro<> {
+    cluster::node_options how{.name = "here", .listen = io::endpoint::loopback(0)};
+    how.silence = 60s;
+    cluster::node here(how);
+    how.name = "there";
+    how.seeds = {io::endpoint::parse(here.info().address)};
+    how.waiting = 10;
+    const auto other = spawn<supplier>(place::on(2), how);
+    for (const std::size_t loop : {std::size_t{0}, std::size_t{1}}) {
+      const std::string name = "hall of loop " + std::to_string(loop);
+      here.publish(name, spawn<slow>(place::on(loop)));
+      auto finding = other.ask(find_hall{name}, 60s);
+      const actor_ref<hall> far = co_await finding;
+      constexpr int pieces = 3'000;
+      for (int each = 0; each < pieces; ++each) {
+        auto sending = far.send(piece{each, std::string(20'000, 'x')});
+        co_await sending;
+      }
+      auto asked = far.ask(end_of_pieces{}, 60s);
+      const int taken = co_await asked;
+      CHECK(taken == pieces);
+    }
+  };
+  run_scenario(body(), 3);
 }

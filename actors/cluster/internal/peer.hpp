@@ -17,7 +17,6 @@
 #include <span>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -39,8 +38,8 @@ enum class frame : std::uint8_t {
   name,      ///< name, actor or 0: it is published, or no more
   member,    ///< id and address of another node
   release,   ///< actor, how often it was told of: nobody knows it here any more
-  hold,      ///< actor: what is for it is to be held back
-  go_on      ///< actor: no more
+  pause,     ///< actor: what is for it is to be held back
+  resume     ///< actor: no more
 };
 
 inline constexpr std::size_t longest_published = 1024;
@@ -81,8 +80,8 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   void send_name(std::string_view name, std::uint64_t number);
   void send_member(const node_info& other);
   void send_beat();
-  /// It is to hold back what it has for that actor of this node, or to go on. Nothing happens when it is lost.
-  void send_hold(std::uint64_t number, bool held);
+  /// It is to hold back what it has for that actor of this node, or not to any more. Nothing happens when it is lost.
+  void send_pause(std::uint64_t number, bool paused);
   /// Gives up asks that nobody waits for any more, and refs that nobody has.
   void sweep();
 
@@ -90,8 +89,10 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   bool has_room() const noexcept { return takes_more() && put_off_.empty(); }
   /// For those to an actor of its.
   bool has_room(std::uint64_t number) const noexcept {
-    return has_room() && (held_back_.empty() || !held_back_.contains(number));
+    return has_room() && (paused_.empty() || !paused_.contains(number));
   }
+  /// Returns when there may be, or it is lost.
+  static coro<> wait_for_room(std::shared_ptr<peer> at, std::uint64_t number);
   event room;
   event something_to_send;
   io::bytes take_out() {
@@ -125,13 +126,17 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   /// An actor of this node has ended.
   void forget(std::uint64_t number) noexcept {
     given_.erase(number);
-    inflows_.erase(number);
+    forget_inflow(number);
   }
 
   /// What it has published.
   std::map<std::string, std::uint64_t, std::less<>> names;
   std::size_t refs() const noexcept { return stand_ins_.size(); }
   std::size_t asks() const noexcept { return asks_.size(); }
+  /// Actors of its that have no room.
+  std::size_t paused() const noexcept { return paused_.size(); }
+  /// Bytes from it that wait for room here.
+  std::size_t waits_here() const noexcept { return waiting_here_->load(); }
 
   // --- answers --------------------------------------------------------------------------------------------------------
 
@@ -180,7 +185,9 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
   void receive_message(reader& from, bool asked);
   void pass_on_told(const message_entry& message, reader& from, const layout* theirs,
                     std::uint64_t number, cell& to);
-  void receive_hold(std::uint64_t number, bool held);
+  void forget_inflow(std::uint64_t number) noexcept;
+  void receive_pause(std::uint64_t number);
+  void receive_resume(std::uint64_t number);
   void report_refused(const std::exception_ptr& why);
   void receive_answer(reader& from);
   void receive_failure(reader& from);
@@ -219,10 +226,10 @@ class peer final : public answer_sink, public std::enable_shared_from_this<peer>
     std::uint32_t names = 0;  ///< that lead to it
   };
   std::unordered_map<std::uint64_t, known_actor> known_;  ///< actors of its
-  std::unordered_set<std::uint64_t>
-      held_back_;  ///< of those: which are not to be sent anything now
+  /// Those of them that are not to be sent anything now, and who waits for that to end.
+  std::unordered_map<std::uint64_t, std::shared_ptr<event>> paused_;
   std::unordered_map<std::uint64_t, std::shared_ptr<inflow>> inflows_;  ///< for actors of this node
-  inflow_total waiting_ = std::make_shared<std::atomic<std::size_t>>(0);
+  inflow_total waiting_here_ = std::make_shared<std::atomic<std::size_t>>(0);
 };
 
 }  // namespace troupe::cluster::internal
