@@ -7,6 +7,7 @@
 #include <troupe/io/process.hpp>
 #include <troupe/troupe.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -237,7 +238,7 @@ troupe::coro<int> kill_and_add(int seconds) {
       "%d requests were answered, %d with what cannot be; %d failed; none took longer than "
       "%d ms\n",
       all.done, all.wrong, all.failed, static_cast<int>(longest.count()));
-  co_return all.wrong == 0 && rests&& all.done > 0 ? 0 : 1;
+  co_return all.done > 0 && all.wrong == 0 && rests ? 0 : 1;
 }
 
 int main(int argc, char** argv) {
