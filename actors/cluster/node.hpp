@@ -120,7 +120,8 @@ class node {
   /// Tells of changes from now on, and first of each member that there is.
   void watch_members(actor_ref<membership> told);
 
-  /// Makes an actor known by a name, on all nodes. One of that name on this node is replaced; it goes with the actor.
+  /// Makes an actor known by a name, on all nodes. One of that name on this node is replaced; it goes with the actor. `publish<P>` gives away a part of its
+  /// protocol only: other nodes can send it the messages of `P`, and no others.
   template <class P>
   void publish(std::string name, const actor_ref<P>& who) {
     publish_cell(std::move(name), *who.cell(), internal::table_of<P>::value);
