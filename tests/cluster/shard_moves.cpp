@@ -322,11 +322,11 @@ TEST_CASE(
 TEST_CASE(
     "whatever becomes of nodes and the network, no two actors of a key are on nodes that know each "
     "other, each ask ends, and in the end each key has one") {
-  explore_machines(30, rough, 4, &storm);
+  explore_machines(10, rough, 4, &storm);
 }
 
 TEST_CASE("nodes may be killed in the midst of a hand-over: the keys are there again") {
-  explore_machines(50, calm, 3, &killed_as_they_leave);
+  explore_machines(20, calm, 3, &killed_as_they_leave);
 }
 
 TEST_CASE(
