@@ -142,7 +142,7 @@ TEST_CASE("a request that is not answered in time fails with request_timeout") {
     static_cast<void>(silent);
     sys->spawn([=, &failed](event_based_actor* self) {
       self->request(promising, 20ms, 1)
-          .then([](int) {}, [&, self](const caf::error& why) { failed.say(why); });
+          .then([](int) {}, [&](const caf::error& why) { failed.say(why); });
     });
     const caf::error why = co_await failed.heard();
     CHECK(why == caf::sec::request_timeout);
@@ -200,7 +200,7 @@ TEST_CASE("monitors and links of CAF actors tell of an end, and take it over") {
       self->monitor(linked);
       self->link_to(victim);
       self->set_down_handler([&](caf::down_msg& end) { down.say(end.reason); });
-      self->set_exit_handler([&, self](caf::exit_msg& end) { exited.say(end.reason); });
+      self->set_exit_handler([&](caf::exit_msg& end) { exited.say(end.reason); });
       self->send(self, 1);
       return {[=](int) {
         self->send_exit(linked, caf::exit_reason::kill);
