@@ -203,8 +203,9 @@ coro<> flood_from_both(flood how, overflow policy, int rehearsals) {
     }
   }
   const expenses last = expenses::so_far();
-  // How many are on their way at once is a matter of time, and slabs are 32 KiB. Lost, these messages would be some hundred slabs.
-  CHECK(last.pool.slabs - first.pool.slabs <= 8);
+  // How many are on their way at once is a matter of time, the more so on a busy machine, and slabs are 32 KiB. Lost, these messages
+  // would be some hundred slabs.
+  CHECK(last.pool.slabs - first.pool.slabs <= 32);
   if (counts_allocations) CHECK(last.held - first.held < 300'000);
 }
 }  // namespace
