@@ -26,7 +26,7 @@ class inflow : public std::enable_shared_from_this<inflow> {
 
   /// `item` came in so many bytes. What comes in spite of a pause, when all together are far beyond what can be on its way, is a dead letter.
   void pass_on(troupe::internal::envelope& item, std::size_t bytes, troupe::internal::cell& to);
-  /// The peer has forgotten the actor, but is to be told of it again, or already was.
+  /// Tells the peer of a pause once more, that has released the actor, and so forgotten it, and knows it again.
   void say_again();
   /// The peer does not know the actor any more.
   void detach() noexcept { from_.reset(); }
